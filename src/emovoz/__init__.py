@@ -1,0 +1,69 @@
+"""emovoz: emotion recognised from how something is said and what is said."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emovoz.corpus import Clip, Corpus, Waveform
+    from emovoz.encoders import SpeechEncoder, TextEncoder
+    from emovoz.errors import InputError
+    from emovoz.evaluation import crossval, evaluate
+    from emovoz.features import FeatureStore, extract
+    from emovoz.inference import Prediction, Recognizer
+    from emovoz.model import EmotionHead
+    from emovoz.recipe import Recipe
+    from emovoz.sequence import MaskedSequence
+    from emovoz.training import fit, train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Clip": "corpus",
+    "Corpus": "corpus",
+    "EmotionHead": "model",
+    "FeatureStore": "features",
+    "InputError": "errors",
+    "MaskedSequence": "sequence",
+    "Prediction": "inference",
+    "Recipe": "recipe",
+    "Recognizer": "inference",
+    "SpeechEncoder": "encoders",
+    "TextEncoder": "encoders",
+    "Waveform": "corpus",
+    "crossval": "evaluation",
+    "evaluate": "evaluation",
+    "extract": "features",
+    "fit": "training",
+    "train": "training",
+}
+
+__all__ = [
+    "Clip",
+    "Corpus",
+    "EmotionHead",
+    "FeatureStore",
+    "InputError",
+    "MaskedSequence",
+    "Prediction",
+    "Recipe",
+    "Recognizer",
+    "SpeechEncoder",
+    "TextEncoder",
+    "Waveform",
+    "crossval",
+    "evaluate",
+    "extract",
+    "fit",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Public names arrive when first used, so that `import emovoz` does not wait for torch.
+    if name in _HOMES:
+        return getattr(import_module(f"emovoz.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'emovoz' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
