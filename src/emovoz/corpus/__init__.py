@@ -1,0 +1,19 @@
+"""Labelled clips: reading them, checking them, decoding their audio, splitting them."""
+
+from emovoz.corpus.audio import Waveform, load_audio, seconds_of
+from emovoz.corpus.clip import Clip
+from emovoz.corpus.corpus import Corpus
+from emovoz.corpus.demo_corpus import demo_corpus
+from emovoz.corpus.splits import grouped_folds, held_out, stratified_folds
+
+__all__ = [
+    "Clip",
+    "Corpus",
+    "Waveform",
+    "demo_corpus",
+    "grouped_folds",
+    "held_out",
+    "load_audio",
+    "seconds_of",
+    "stratified_folds",
+]

@@ -1,0 +1,48 @@
+"""Clip: one utterance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emovoz.corpus.audio import Waveform
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One utterance: how it sounds, what it says, or both.
+
+    Attributes:
+        id: name of the clip, unique in its corpus.
+        audio: file or samples; None where there is only a transcription.
+        start, end: the part of the audio that is the clip, seconds.
+        transcription: the words; "" where the cell is empty, None where nothing is known.
+        label: the emotion, None where unknown.
+        speaker, split, language: None where unknown.
+        extra: every other column of the manifest, for grouping.
+        place: where the clip was read, for error messages.
+
+    >>> Clip("a.wav", transcription="¡Qué alegría!", label="joy").describe()
+    'a.wav'
+    """
+
+    id: str
+    audio: Path | Waveform | None = None
+    start: float | None = None
+    end: float | None = None
+    transcription: str | None = None
+    label: str | None = None
+    speaker: str | None = None
+    split: str | None = None
+    language: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+    place: str | None = None
+
+    def describe(self) -> str:
+        """The clip's name in an error message, with the row it came from."""
+        return f"{self.place}: {self.id}" if self.place else self.id
+
+    def value(self, column: str) -> str | None:
+        """What a column of the manifest says of this clip, None where it says nothing."""
+        if column in ("id", "label", "transcription", "speaker", "split", "language"):
+            return getattr(self, column) or None
+        return self.extra.get(column) or None

@@ -1,0 +1,82 @@
+"""Dividing a corpus so that what is tested was never trained on."""
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from emovoz.corpus.corpus import Corpus
+from emovoz.errors import InputError
+
+
+def grouped_folds(corpus: Corpus, column: str, folds: int) -> list[list[int]]:
+    """Test positions of each fold; all clips of a group stay together.
+
+    Groups are sorted by name and dealt to the folds in turn, so the folds are the same for every seed.
+
+    Raises:
+        InputError: fewer groups than folds, or a clip without a group.
+    """
+    values = corpus.values(column)
+    groups = sorted(set(values))
+    if not 2 <= folds <= len(groups):
+        raise InputError(f"{folds} folds cannot be made of {len(groups)} groups of {column!r}; give 2 to {len(groups)}")
+    fold_of = {group: i % folds for i, group in enumerate(groups)}
+    return [[i for i, value in enumerate(values) if fold_of[value] == fold] for fold in range(folds)]
+
+
+def stratified_folds(corpus: Corpus, folds: int, seed: int = 0) -> list[list[int]]:
+    """Test positions of each fold; every fold has the labels in the corpus's proportions.
+
+    Raises:
+        InputError: fewer than two folds, more folds than any label has clips, or a clip without a label.
+    """
+    labels = corpus.values("label")
+    most = max(Counter(labels).values())
+    if not 2 <= folds <= most:
+        raise InputError(
+            f"{folds} folds cannot be made: the commonest label has {most} clips; give 2 to {most} folds"
+            if most >= 2
+            else "folds cannot be made: no label has more than one clip"
+        )
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    return [list(map(int, test)) for _, test in _quietly_split(splitter, labels)]
+
+
+def held_out(corpus: Corpus, fraction: float, *, group: str = "speaker", seed: int) -> tuple[list[int], list[int]]:
+    """Positions of (the rest, the held-out part) of a corpus, stratified by label.
+
+    Where every clip names its group (by default its speaker) and there are at least three groups, no group is on
+    both sides. A small corpus is cut into fewer, larger parts.
+
+    Args:
+        corpus: labelled clips.
+        fraction: share to hold out, in (0, 0.5].
+        group: the column whose values stay together.
+        seed: which of the possible cuts.
+
+    Raises:
+        InputError: no label has two clips, so nothing can be held out.
+    """
+    labels = corpus.values("label")
+    parts = min(max(2, round(1 / fraction)), max(Counter(labels).values()))
+    if parts < 2:
+        raise InputError("no dev part can be held out: no label has more than one clip; give dev clips of your own")
+    groups = [clip.value(group) for clip in corpus]
+    if None not in groups and len(set(groups)) >= 3:
+        splitter = StratifiedGroupKFold(min(parts, len(set(groups))), shuffle=True, random_state=seed)
+        rest, held = _quietly_split(splitter, labels, groups)[0]
+    else:
+        splitter = StratifiedKFold(parts, shuffle=True, random_state=seed)
+        rest, held = _quietly_split(splitter, labels)[0]
+    return list(map(int, rest)), list(map(int, held))
+
+
+def _quietly_split(splitter: Any, labels: Sequence[str], groups: Any = None) -> list[tuple[Any, Any]]:
+    with warnings.catch_warnings():
+        # a label rarer than the folds is dealt as far as it goes, which is what is wanted
+        warnings.filterwarnings("ignore", message="The least populated class")
+        return list(splitter.split(np.zeros(len(labels)), labels, groups))

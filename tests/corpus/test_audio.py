@@ -1,0 +1,241 @@
+"""Audio: every format becomes 16 kHz mono, and what cannot be used is refused with its reason."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from scipy.signal import resample_poly
+
+from emovoz.corpus import Waveform, load_audio, seconds_of
+from emovoz.errors import ClipError
+
+AMPLITUDE = 0.3
+FREQUENCY = 440.0
+
+
+@dataclass(frozen=True)
+class Format:
+    """How soundfile writes it, what it can hold, and how far a codec may change the loudness."""
+
+    container: str
+    subtype: str
+    rates: tuple[int, ...]
+    channels: tuple[int, ...]
+    loudness: float
+
+
+# 16-bit steps and the passband ripple of the resampler are far below 0.1 %; lossy codecs aim at the ear, not at the RMS
+FORMATS = {
+    "wav": Format("WAV", "PCM_16", (8000, 16000, 22050, 44100, 48000), (1, 2, 4), 0.001),
+    "flac": Format("FLAC", "PCM_16", (8000, 16000, 44100), (1, 2, 4), 0.001),
+    "mp3": Format("MP3", "MPEG_LAYER_III", (8000, 16000, 44100, 48000), (1, 2), 0.05),
+    "ogg": Format("OGG", "VORBIS", (8000, 16000, 44100), (1, 2, 4), 0.05),
+    "opus": Format("OGG", "OPUS", (8000, 16000, 48000), (1, 2), 0.05),
+}
+CASES = [(name, rate, channels) for name, kind in FORMATS.items() for rate in kind.rates for channels in kind.channels]
+
+
+def tone(rate: int, seconds: float = 1.0, frequency: float = FREQUENCY) -> np.ndarray:
+    return AMPLITUDE * np.sin(2 * np.pi * frequency * np.arange(round(rate * seconds)) / rate)
+
+
+def noise(seconds: float, rate: int = 16000) -> np.ndarray:
+    return 0.1 * np.random.default_rng(0).standard_normal(round(rate * seconds))
+
+
+def write(path: Path, samples: np.ndarray, rate: int = 16000, kind: str = "wav", subtype: str | None = None) -> Path:
+    form = FORMATS[kind]
+    soundfile.write(path, samples, rate, format=form.container, subtype=subtype or form.subtype)
+    return path
+
+
+def peak_frequency(samples: np.ndarray, rate: int) -> float:
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(spectrum.argmax()) * rate / len(samples)
+
+
+def rms(samples: np.ndarray) -> float:
+    return math.sqrt(float(np.mean(np.square(samples, dtype=np.float64))))
+
+
+@pytest.mark.parametrize(("name", "rate", "channels"), CASES)
+def test_every_format_rate_and_channel_count_becomes_16khz_mono(
+    tmp_path: Path, name: str, rate: int, channels: int
+) -> None:
+    path = write(tmp_path / f"clip.{name}", np.tile(tone(rate)[:, None], channels), rate, name)
+    samples = load_audio(path)
+    assert samples.dtype == np.float32
+    assert samples.shape == (16000,)
+    assert peak_frequency(samples, 16000) == pytest.approx(FREQUENCY, abs=1.0)
+    inner = samples[1600:-1600]  # codecs and resamplers ring at the edges
+    assert rms(inner) == pytest.approx(AMPLITUDE / math.sqrt(2), rel=FORMATS[name].loudness)
+    assert seconds_of(path) == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "ogg"])
+def test_channels_are_averaged(tmp_path: Path, name: str) -> None:
+    stereo = np.stack([tone(16000), np.zeros(16000)], axis=1)
+    samples = load_audio(write(tmp_path / f"clip.{name}", stereo, kind=name))
+    assert rms(samples[1600:-1600]) == pytest.approx(AMPLITUDE / 2 / math.sqrt(2), rel=0.05)
+
+
+@pytest.mark.parametrize(("rate", "up", "down"), [(8000, 2, 1), (22050, 320, 441), (44100, 160, 441), (48000, 1, 3)])
+def test_resampling_agrees_with_scipy_away_from_the_edges(tmp_path: Path, rate: int, up: int, down: int) -> None:
+    chord = sum(tone(rate, frequency=f) for f in (210.0, 440.0, 1330.0)) / 3
+    path = write(tmp_path / "clip.wav", np.asarray(chord), rate, subtype="FLOAT")
+    ours, theirs = load_audio(path), resample_poly(chord, up, down, window=("kaiser", 12.0))
+    assert len(ours) == len(theirs) == 16000
+    # both filters pass these tones flat: what is left is scipy's ripple, about 1e-4 of full scale, while a shift of
+    # one sample would differ by 2 pi 1330 / 16000 x 0.1 = 0.05
+    np.testing.assert_allclose(ours[800:-800], theirs[800:-800], atol=5e-4)
+
+
+def test_what_lies_above_the_new_nyquist_frequency_is_removed(tmp_path: Path) -> None:
+    mixed = tone(48000) + tone(48000, frequency=10000.0)
+    samples = load_audio(write(tmp_path / "clip.wav", mixed, 48000))
+    np.testing.assert_allclose(samples[800:-800], tone(16000)[800:-800], atol=1e-3)
+
+
+def test_another_rate_can_be_asked_for(tmp_path: Path) -> None:
+    samples = load_audio(write(tmp_path / "clip.wav", tone(16000)), 8000)
+    assert len(samples) == 8000
+    assert peak_frequency(samples, 8000) == pytest.approx(FREQUENCY, abs=1.0)
+
+
+def cut(path: Path, share: float) -> Path:
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def with_one(value: float) -> np.ndarray:
+    samples = tone(16000)
+    samples[5000] = value
+    return samples
+
+
+def raw(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "missing": (lambda folder: folder / "none.wav", "no such file"),
+    "folder": (lambda folder: folder, "no such file"),
+    "empty file": (lambda folder: raw(folder / "a.wav", b""), "not readable as audio"),
+    "empty mp3": (lambda folder: raw(folder / "a.mp3", b""), "not readable as audio"),
+    "text": (lambda folder: raw(folder / "a.wav", b"esto no es audio\n" * 50), "not readable as audio"),
+    "no samples": (lambda folder: write(folder / "a.wav", np.zeros(0)), "empty: it holds no samples"),
+    "silent": (lambda folder: write(folder / "a.wav", np.zeros(16000)), "silent"),
+    "10 ms": (lambda folder: write(folder / "a.wav", tone(16000, 0.01)), "too short: 10 ms, at least 25 ms"),
+    "nan": (lambda folder: write(folder / "a.wav", with_one(math.nan), subtype="FLOAT"), "not finite"),
+    "inf": (lambda folder: write(folder / "a.wav", with_one(math.inf), subtype="FLOAT"), "not finite"),
+    "-inf": (lambda folder: write(folder / "a.wav", with_one(-math.inf), subtype="FLOAT"), "not finite"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_audio_that_cannot_be_used_is_refused_with_its_reason(tmp_path: Path, fault: str) -> None:
+    make, reason = BAD[fault]
+    path = make(tmp_path)
+    with pytest.raises(ClipError, match=reason):
+        load_audio(path)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+@pytest.mark.parametrize("name", ["wav", "flac", "mp3"])
+def test_a_truncated_file_is_refused(tmp_path: Path, name: str, share: float) -> None:
+    path = write(tmp_path / f"clip.{name}", noise(2.0), kind=name)
+    assert len(load_audio(path)) == 32000
+    with pytest.raises(ClipError, match=r"^truncated"):
+        load_audio(cut(path, share))
+
+
+def test_a_cut_ogg_gives_what_is_there_because_its_header_has_no_length(tmp_path: Path) -> None:
+    path = write(tmp_path / "clip.ogg", noise(8.0), kind="ogg")
+    whole = load_audio(path)
+    part = load_audio(cut(path, 0.7))
+    assert 0.3 * len(whole) < len(part) < 0.8 * len(whole)
+    np.testing.assert_allclose(part, whole[: len(part)], atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF])
+def test_a_wav_whose_header_was_written_to_a_pipe_is_accepted(tmp_path: Path, size: int) -> None:
+    path = write(tmp_path / "clip.wav", tone(16000))
+    expected = load_audio(path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data") + 4
+    data[4:8] = data[at : at + 4] = size.to_bytes(4, "little")
+    path.write_bytes(data)
+    np.testing.assert_array_equal(load_audio(path), expected)
+    assert seconds_of(path) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "first", "last"),
+    [(0.5, 1.25, 8000, 20000), (None, 0.75, 0, 12000), (1.5, None, 24000, 32000), (1.0, 9.0, 16000, 32000)],
+)
+@pytest.mark.parametrize("name", ["wav", "flac"])
+def test_a_segment_is_that_slice_of_the_whole(
+    tmp_path: Path, name: str, start: float | None, end: float | None, first: int, last: int
+) -> None:
+    path = write(tmp_path / f"clip.{name}", noise(2.0), kind=name)
+    whole = load_audio(path)
+    np.testing.assert_array_equal(load_audio(path, start=start, end=end), whole[first:last])
+    memory = Waveform(whole, 16000)
+    np.testing.assert_array_equal(load_audio(memory, start=start, end=end), whole[first:last])
+    for audio in (path, memory):
+        assert seconds_of(audio, start=start, end=end) == pytest.approx((last - first) / 16000)
+
+
+def test_a_segment_beyond_the_end_is_empty(tmp_path: Path) -> None:
+    path = write(tmp_path / "clip.wav", noise(1.0))
+    with pytest.raises(ClipError, match="empty"):
+        load_audio(path, start=3.0)
+    assert seconds_of(path, start=3.0) == 0.0
+
+
+def test_samples_in_memory_give_what_the_same_file_gives(tmp_path: Path) -> None:
+    stereo = np.stack([tone(44100), noise(1.0, 44100)], axis=1).astype(np.float32)
+    path = write(tmp_path / "clip.wav", stereo, 44100, subtype="FLOAT")
+    np.testing.assert_array_equal(load_audio(Waveform(stereo, 44100)), load_audio(path))
+    assert seconds_of(Waveform(stereo, 44100)) == 1.0
+
+
+def test_samples_in_memory_are_checked_like_a_file() -> None:
+    for samples, reason in ((np.zeros(0), "empty"), (np.zeros(16000), "silent"), (with_one(math.nan), "not finite")):
+        with pytest.raises(ClipError, match=reason):
+            load_audio(Waveform(samples, 16000))
+
+
+def test_what_was_given_is_not_changed() -> None:
+    samples = tone(16000).astype(np.float32)
+    before = samples.copy()
+    load_audio(Waveform(samples, 16000))[:] = 0
+    np.testing.assert_array_equal(samples, before)
+
+
+@pytest.mark.parametrize(("milliseconds", "accepted"), [(24, False), (25, True)])
+def test_twenty_five_milliseconds_are_the_shortest_clip(milliseconds: int, accepted: bool) -> None:
+    audio = Waveform(tone(16000, milliseconds / 1000), 16000)
+    if accepted:
+        assert len(load_audio(audio)) == 400
+    else:
+        with pytest.raises(ClipError, match="too short"):
+            load_audio(audio)
+
+
+def test_the_faintest_sound_that_is_not_silence_is_accepted() -> None:
+    step = 1 / 32768
+    assert len(load_audio(Waveform(np.full(800, step), 16000))) == 800
+    with pytest.raises(ClipError, match="silent"):
+        load_audio(Waveform(np.full(800, step / 2), 16000))
+
+
+def test_seconds_of_a_file_that_is_no_audio_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ClipError, match="not readable as audio"):
+        seconds_of(raw(tmp_path / "a.wav", b"no"))
