@@ -1,0 +1,18 @@
+"""Frozen pretrained encoders: audio and words in, masked hidden states out."""
+
+from emovoz.encoders.known import KNOWN, KnownEncoder
+from emovoz.encoders.load import load_speech_encoder, load_text_encoder
+from emovoz.encoders.sources import Source, locate
+from emovoz.encoders.speech import SpeechEncoder
+from emovoz.encoders.text import TextEncoder
+
+__all__ = [
+    "KNOWN",
+    "KnownEncoder",
+    "Source",
+    "SpeechEncoder",
+    "TextEncoder",
+    "load_speech_encoder",
+    "load_text_encoder",
+    "locate",
+]

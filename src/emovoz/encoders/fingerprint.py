@@ -1,0 +1,30 @@
+"""Fingerprints: a hash of everything that decides an encoder's output, and of nothing else."""
+
+import hashlib
+import json
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def weights_digest(module: nn.Module) -> str:
+    """sha256 over the names, shapes and float32 values of a module's tensors, wherever they came from."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        values = tensor.detach().cpu()
+        if values.is_floating_point():
+            values = values.to(torch.float32)
+        digest.update(f"{name}{tuple(values.shape)}".encode())
+        digest.update(memoryview(values.contiguous().view(-1).numpy()).cast("B"))
+    return digest.hexdigest()
+
+
+def fingerprint(weights: str, **settings: Any) -> str:
+    """A hash of the weights' digest and every setting that changes what they give.
+
+    >>> fingerprint("ab", mode="unpadded") == fingerprint("ab", mode="padded")
+    False
+    """
+    text = json.dumps({"weights": weights, **settings}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

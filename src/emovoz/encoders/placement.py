@@ -1,0 +1,56 @@
+"""On which device, at which precision and in which batches everything is computed: one rule for all."""
+
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+Module = TypeVar("Module", bound=nn.Module)
+
+PRECISION = torch.float32
+
+
+def compute_device() -> torch.device:
+    """The device named by the variable EMOVOZ_DEVICE, else a CUDA one where there is one, else the CPU."""
+    named = os.environ.get("EMOVOZ_DEVICE")
+    return torch.device(named or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def to_device(module: Module, device: torch.device) -> Module:
+    """The module itself, moved."""
+    return module.to(device)
+
+
+def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Positions grouped into batches, longest first.
+
+    A batch holds at most `budget` frames in all, unless one member alone is longer.
+
+    >>> length_batches([3, 9, 4, 1], budget=12)
+    [[1], [2, 0, 3]]
+    """
+    batches: list[list[int]] = []
+    filled = budget
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if filled + lengths[i] > budget:
+            batches.append([])
+            filled = 0
+        batches[-1].append(i)
+        filled += lengths[i]
+    return batches
+
+
+def equal_length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Positions grouped so that a batch holds one length only and needs no padding.
+
+    >>> equal_length_batches([3, 2, 3, 3], budget=6)
+    [[0, 2], [3], [1]]
+    """
+    batches = []
+    for length in sorted(set(lengths), reverse=True):
+        same = [i for i, other in enumerate(lengths) if other == length]
+        size = max(1, budget // max(1, length))
+        batches += [same[k : k + size] for k in range(0, len(same), size)]
+    return batches

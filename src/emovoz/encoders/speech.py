@@ -1,0 +1,83 @@
+"""SpeechEncoder: what every speech encoder has in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emovoz.encoders.placement import length_batches
+from emovoz.sequence import MaskedSequence
+
+
+class SpeechEncoder(ABC):
+    """A frozen speech encoder.
+
+    Attributes:
+        sample_rate: of the waveforms it wants, Hz.
+        dim: width of a frame.
+        layers: number of hidden states, the embedding output included.
+        frame_rate: frames a second, Hz.
+        window_frames, overlap_frames: longer clips go through in windows of this length, overlapping by this much.
+        budget_frames: frames of a batch.
+        fingerprint: hash of the weights' values, preprocessing, mode, backend and precision.
+    """
+
+    sample_rate: int
+    dim: int
+    layers: int
+    frame_rate: float
+    window_frames: int
+    overlap_frames: int
+    budget_frames: int = 3000
+    fingerprint: str
+
+    def encode(self, waveforms: Sequence[np.ndarray], layers: Sequence[int] | None = None) -> MaskedSequence:
+        """Hidden states of a batch of clips, each clip's independent of the others.
+
+        Args:
+            waveforms: float samples [time] at `sample_rate`.
+            layers: which hidden states; all by default.
+
+        Returns:
+            features [batch, layer, time, dim].
+        """
+        return MaskedSequence.pad(self.encode_each(waveforms, layers))
+
+    def encode_each(self, waveforms: Sequence[np.ndarray], layers: Sequence[int] | None = None) -> list[Tensor]:
+        """Hidden states [layer, time, dim] of each clip, in the order given; batches are formed by length inside."""
+        chosen = list(range(self.layers)) if layers is None else list(layers)
+        windows = [(i, window) for i, waveform in enumerate(waveforms) for window in self._windows(waveform)]
+        encoded = [torch.empty(0)] * len(windows)
+        for batch in length_batches([self._frames(window) for _, window in windows], self.budget_frames):
+            states = self._encode_batch([windows[j][1] for j in batch], chosen)
+            for j, of_window in zip(batch, states, strict=True):
+                encoded[j] = of_window
+        pieces: list[list[Tensor]] = [[] for _ in waveforms]
+        for (i, _), of_window in zip(windows, encoded, strict=True):
+            pieces[i].append(of_window)
+        return [self._stitch(of_clip) for of_clip in pieces]
+
+    @abstractmethod
+    def _encode_batch(self, waveforms: list[np.ndarray], layers: list[int]) -> list[Tensor]:
+        """Hidden states [layer, time, dim] of waveforms no longer than a window."""
+
+    def _frames(self, waveform: np.ndarray) -> int:
+        return max(1, round(len(waveform) / self.sample_rate * self.frame_rate))
+
+    def _windows(self, waveform: np.ndarray) -> list[np.ndarray]:
+        step = round(self.sample_rate / self.frame_rate)
+        window, hop = self.window_frames * step, (self.window_frames - self.overlap_frames) * step
+        count = 1 + max(0, -(-(len(waveform) - window) // hop))
+        return [waveform[k * hop : k * hop + window] for k in range(count)]
+
+    def _stitch(self, windows: list[Tensor]) -> Tensor:
+        """Join overlapping windows in the middle of each overlap."""
+        head = self.overlap_frames // 2
+        tail = self.overlap_frames - head
+        last = len(windows) - 1
+        trimmed = [
+            state[:, head if k else 0 : state.shape[1] - tail if k < last else None] for k, state in enumerate(windows)
+        ]
+        return torch.cat(trimmed, dim=1) if last else trimmed[0]

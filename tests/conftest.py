@@ -1,0 +1,117 @@
+"""Fixtures shared by all tests: real encoders, tiny ones of the same classes, and one trained model."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emovoz import Corpus, SpeechEncoder, TextEncoder
+from emovoz.corpus import demo_corpus, load_audio
+from helpers import emovoz
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing of the user's cache is read or written."""
+    os.environ["EMOVOZ_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def demo() -> Corpus:
+    return demo_corpus()
+
+
+@pytest.fixture(scope="session")
+def speech_samples(demo: Corpus) -> np.ndarray:
+    """A minute of demo speech, one clip after the other: float32 [time] at 16 kHz."""
+    clips = [load_audio(clip.audio) for clip in demo.clips[:36] if clip.audio is not None]
+    return np.concatenate(clips)[: 60 * 16000]
+
+
+@pytest.fixture(scope="session")
+def whisper() -> SpeechEncoder:
+    """Whisper base from the installed packages."""
+    from emovoz.encoders import load_speech_encoder
+
+    return load_speech_encoder("whisper-base")
+
+
+@pytest.fixture(scope="session")
+def e5() -> TextEncoder:
+    """multilingual-e5-small from the installed package."""
+    from emovoz.encoders import load_text_encoder
+
+    return load_text_encoder("multilingual-e5-small")
+
+
+@pytest.fixture(scope="session")
+def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Whisper of random weights, saved as the library saves it."""
+    import torch
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+    torch.manual_seed(0)
+    config = WhisperConfig(
+        d_model=32,
+        encoder_layers=2,
+        encoder_attention_heads=2,
+        encoder_ffn_dim=64,
+        decoder_layers=1,
+        decoder_attention_heads=2,
+        decoder_ffn_dim=64,
+        vocab_size=50,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=1,
+    )
+    directory = tmp_path_factory.mktemp("tiny-whisper")
+    WhisperForConditionalGeneration(config).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of random weights with a word tokenizer, saved as the library saves it."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "qué", "alegría", "miedo", "no", "sí", "hola", "la", "casa"]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    directory = tmp_path_factory.mktemp("tiny-bert")
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=16,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+    ).save_pretrained(directory)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=16,
+        pad_token_id=0,
+    )
+    BertModel(config).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `emovoz quickstart` leaves: model, results and report."""
+    out = tmp_path_factory.mktemp("quickstart") / "out"
+    done = emovoz("quickstart", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    (out / "printed.txt").write_text(done.stdout)
+    return out

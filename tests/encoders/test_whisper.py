@@ -1,0 +1,130 @@
+"""The Whisper encoder: equal to the library's own, exact in batches, whole over long clips."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import WhisperFeatureExtractor, WhisperModel
+
+from emovoz import InputError, SpeechEncoder
+from emovoz.encoders import load_speech_encoder
+from emovoz.encoders.log_mel import log_mel, mel_filters
+
+RATE = 16000
+
+
+def relative_gap(one: torch.Tensor, other: torch.Tensor) -> float:
+    """The largest difference of any layer, in shares of that layer's largest magnitude."""
+    return float(((one - other).abs().amax((1, 2)) / other.abs().amax((1, 2))).max())
+
+
+def test_log_mel_is_that_of_the_library(speech_samples: np.ndarray) -> None:
+    samples = speech_samples[: 30 * RATE]
+    theirs = WhisperFeatureExtractor()(samples, sampling_rate=RATE, return_tensors="np")["input_features"][0]
+    ours = log_mel(torch.from_numpy(samples), mel_filters(80))
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_thirty_seconds_give_the_hidden_states_of_transformers(
+    whisper: SpeechEncoder, speech_samples: np.ndarray
+) -> None:
+    samples = speech_samples[: 30 * RATE]
+    mel = log_mel(torch.from_numpy(samples), mel_filters(80))[None]
+    model = whisper.model  # type: ignore[attr-defined]
+    with torch.inference_mode():
+        theirs = torch.stack(model(mel.to(model.device), output_hidden_states=True).hidden_states)[:, 0].cpu()
+    ours = whisper.encode_each([samples])[0].cpu()
+    assert ours.shape == (7, 1500, 512)
+    assert relative_gap(ours, theirs) <= 1e-5
+
+
+def test_a_local_directory_gives_what_transformers_gives_from_it(
+    tiny_whisper: Path, speech_samples: np.ndarray
+) -> None:
+    samples = speech_samples[: 30 * RATE]
+    model = WhisperModel.from_pretrained(tiny_whisper).encoder.eval()
+    mel = log_mel(torch.from_numpy(samples), mel_filters(80))[None]
+    with torch.inference_mode():
+        theirs = torch.stack(model(mel, output_hidden_states=True).hidden_states)[:, 0]
+    ours = load_speech_encoder(str(tiny_whisper)).encode_each([samples])[0].cpu()
+    assert relative_gap(ours, theirs) <= 1e-5
+
+
+def test_a_clip_has_the_same_features_alone_and_in_any_company(
+    whisper: SpeechEncoder, speech_samples: np.ndarray
+) -> None:
+    seconds = [2.0, 0.03, 20.0, 3.3, 2.01, 0.5]
+    clips = [speech_samples[: int(s * RATE)] for s in seconds]
+    together = whisper.encode(clips)
+    assert together.mask.sum(1).tolist() == [100, 1, 1000, 165, 100, 25]
+    for clip, states in zip(clips, together.unpad(), strict=True):
+        assert relative_gap(states, whisper.encode_each([clip])[0]) <= 1e-5
+
+
+def test_padding_frames_are_false_in_the_mask_and_zero(whisper: SpeechEncoder, speech_samples: np.ndarray) -> None:
+    batch = whisper.encode([speech_samples[:RATE], speech_samples[: 3 * RATE]], [0, 6])
+    assert batch.features.shape == (2, 2, 150, 512)
+    assert batch.mask[0].sum() == 50
+    assert float(batch.features[0, :, 50:].abs().max()) == 0
+
+
+def test_chosen_layers_are_those_of_the_whole(whisper: SpeechEncoder, speech_samples: np.ndarray) -> None:
+    clip = speech_samples[: 2 * RATE]
+    whole, some = whisper.encode_each([clip])[0], whisper.encode_each([clip], [4, 2])[0]
+    torch.testing.assert_close(some, whole[[4, 2]], rtol=0, atol=0)
+
+
+def test_a_long_clip_goes_through_in_windows_that_join(whisper: SpeechEncoder, speech_samples: np.ndarray) -> None:
+    long = speech_samples[: 50 * RATE]
+    states = whisper.encode_each([long], [3])[0]
+    assert states.shape == (1, 2500, 512)
+    first = whisper.encode_each([long[: 30 * RATE]], [3])[0]
+    second = whisper.encode_each([long[25 * RATE :]], [3])[0]
+    # windows of 30 s overlap by 5 s and are joined in the middle of the overlap, at 27.5 s
+    torch.testing.assert_close(states[:, :1375], first[:, :1375], rtol=0, atol=1e-4)
+    torch.testing.assert_close(states[:, 1375:], second[:, 125:], rtol=0, atol=1e-4)
+
+
+def test_the_fingerprint_is_of_the_values_not_of_the_packaging(tiny_whisper: Path, tmp_path: Path) -> None:
+    WhisperModel.from_pretrained(tiny_whisper).encoder.save_pretrained(tmp_path / "encoder-alone")
+    fingerprint = load_speech_encoder(str(tiny_whisper)).fingerprint
+    assert load_speech_encoder(str(tmp_path / "encoder-alone")).fingerprint == fingerprint
+
+
+def test_weights_of_another_precision_are_another_encoder(tiny_whisper: Path, tmp_path: Path) -> None:
+    WhisperModel.from_pretrained(tiny_whisper).half().save_pretrained(tmp_path / "half")
+    fingerprint = load_speech_encoder(str(tiny_whisper)).fingerprint
+    assert load_speech_encoder(str(tmp_path / "half")).fingerprint != fingerprint
+
+
+def test_it_is_frozen_and_in_eval_mode(whisper: SpeechEncoder, speech_samples: np.ndarray) -> None:
+    model = whisper.model  # type: ignore[attr-defined]
+    assert not model.training
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    assert not whisper.encode_each([speech_samples[:RATE]])[0].requires_grad
+
+
+@pytest.mark.parametrize("fault", ["missing", "extra", "shape"])
+def test_a_wrong_tensor_is_named(tiny_whisper: Path, tmp_path: Path, fault: str) -> None:
+    name = "model.encoder.layers.1.fc1.weight"
+    tensors = load_file(tiny_whisper / "model.safetensors")
+    if fault == "missing":
+        del tensors[name]
+    elif fault == "shape":
+        tensors[name] = tensors[name][:-1].contiguous()
+    else:
+        name = "model.encoder.layers.9.fc1.weight"
+        tensors[name] = torch.zeros(1)
+    (tmp_path / "config.json").write_text((tiny_whisper / "config.json").read_text())
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=name.removeprefix("model.encoder.").replace(".", r"\.")):
+        load_speech_encoder(str(tmp_path))
+
+
+def test_weights_in_pickle_are_refused(tiny_whisper: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text((tiny_whisper / "config.json").read_text())
+    torch.save(load_file(tiny_whisper / "model.safetensors"), tmp_path / "pytorch_model.bin")
+    with pytest.raises(InputError, match="safetensors"):
+        load_speech_encoder(str(tmp_path))

@@ -1,0 +1,21 @@
+"""What several tests call."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+"""Real data beside the project; tests that need it skip where it is absent."""
+
+
+def emovoz(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user would."""
+    command = [sys.executable, "-c", "from emovoz.cli import main; main()", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=400, check=False)
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    """JSON objects, one a line."""
+    return [json.loads(line) for line in text.splitlines()]
