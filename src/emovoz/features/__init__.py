@@ -1,0 +1,20 @@
+"""Each clip encoded once: the feature store, and what fills and reads it."""
+
+from emovoz.features.batch import ClipFeatures, collate
+from emovoz.features.encode import Branch, FrozenEncoders, encode_clips
+from emovoz.features.extraction import Extraction, extract
+from emovoz.features.store import FeatureStore, default_store
+from emovoz.features.stored import StoredFeatures
+
+__all__ = [
+    "Branch",
+    "ClipFeatures",
+    "Extraction",
+    "FeatureStore",
+    "FrozenEncoders",
+    "StoredFeatures",
+    "collate",
+    "default_store",
+    "encode_clips",
+    "extract",
+]

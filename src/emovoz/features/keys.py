@@ -1,0 +1,34 @@
+"""Content keys: what a clip holds, hashed; not what it is called or where it lies."""
+
+import hashlib
+from pathlib import Path
+
+from emovoz.corpus import Clip, Waveform
+
+
+def audio_key(clip: Clip) -> str:
+    """Hash of a clip's audio: the bytes of its file or its samples, and which part of them."""
+    digest = hashlib.sha256()
+    if isinstance(clip.audio, Waveform):
+        samples = clip.audio.samples
+        digest.update(f"{samples.dtype}{samples.shape}{clip.audio.rate}".encode())
+        digest.update(samples.tobytes())
+    elif clip.audio is not None:
+        digest.update(_file_digest(clip.audio))
+    if clip.start is not None or clip.end is not None:
+        digest.update(f"{clip.start}-{clip.end}".encode())
+    return digest.hexdigest()[:32]
+
+
+def text_key(text: str) -> str:
+    """Hash of a text.
+
+    >>> text_key("sí") == text_key("sí "), len(text_key(""))
+    (False, 32)
+    """
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _file_digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

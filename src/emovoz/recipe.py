@@ -1,0 +1,287 @@
+"""Recipe: everything that defines an experiment, typed and checked before anything is loaded."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from emovoz.errors import InputError
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _absolute(model: str) -> str:
+    """A local directory by its full path, so that a saved recipe works from anywhere."""
+    return str(Path(model).resolve()) if model and Path(model).is_dir() else model
+
+
+def _unlike(layers: list[int]) -> list[int]:
+    if not layers or min(layers) < 0 or len(set(layers)) < len(layers):
+        raise ValueError("give at least one layer, each once, counted from 0 (the embedding output); or all")
+    return layers
+
+
+Layers = Literal["all"] | Annotated[list[int], AfterValidator(_unlike)]
+EncoderName = Annotated[str, AfterValidator(_absolute)]
+
+
+class Speech(_Section):
+    """How the audio is encoded.
+
+    Attributes:
+        model: short name, local directory or hub id of the encoder.
+        layers: hidden states used; 0 is the embedding output.
+    """
+
+    model: EncoderName = "whisper-base"
+    layers: Layers = "all"
+
+
+class Text(_Section):
+    """How the words are encoded.
+
+    Attributes:
+        model: short name, local directory or hub id of the encoder.
+        layers: hidden states used; 0 is the embedding output.
+        prefix: put before every text; by default what the known encoder was trained with.
+    """
+
+    model: EncoderName = "multilingual-e5-small"
+    layers: Layers = "all"
+    prefix: str | None = None
+
+
+class Model(_Section):
+    """The head between the encoders' states and the labels.
+
+    Attributes:
+        layer_mix: `weighted` (one trainable weight a layer, softmaxed) or `concatenate` (side by side).
+        layer_norm: normalise every frame of a branch before anything else.
+        width: project every branch to this width; by default only where fusion needs equal widths.
+        pooling: from frames to one vector.
+        fusion: concatenate the branches in `time` and pool once, or pool each and concatenate the `pooled` vectors.
+        standardise: scale every pooled value by its mean and deviation over the training clips; needs pooling with
+            nothing to learn before it (layers concatenated, no layer norm, no width, mean or mean_std).
+        hidden_layers, hidden_width: of the classifier.
+        dropout: in the hidden layers.
+        input_dropout: on the pooled vector.
+    """
+
+    layer_mix: Literal["weighted", "concatenate"] = "weighted"
+    layer_norm: bool = True
+    width: Annotated[int, Field(ge=1)] | None = None
+    pooling: Literal["attention", "mean", "mean_std"] = "attention"
+    fusion: Literal["time", "pooled"] = "time"
+    standardise: bool = False
+    hidden_layers: Annotated[int, Field(ge=0)] = 1
+    hidden_width: Annotated[int, Field(ge=1)] = 256
+    dropout: Fraction = 0.1
+    input_dropout: Fraction = 0.0
+
+    def learns_before_pooling(self, branches: int) -> str | None:
+        """The settings that give the head something to learn before pooling, None where there are none."""
+        learning = {
+            "model.layer_mix weighted": self.layer_mix == "weighted",
+            "model.layer_norm true": self.layer_norm,
+            "model.width": self.width is not None,
+            "model.pooling attention": self.pooling == "attention",
+            "model.fusion time": self.fusion == "time" and branches > 1,
+        }
+        return ", ".join(name for name, learns in learning.items() if learns) or None
+
+
+class Training(_Section):
+    """How the head is fitted.
+
+    Attributes:
+        method: `gradient` (AdamW) or `logistic_regression` (closed form, on the pooled vectors).
+        seed: decides initial weights, order and dropout; the same seed gives the same result.
+        epochs, batch_size, learning_rate, weight_decay: of AdamW.
+        layer_learning_rate: of the layer weights, which do not decay.
+        class_weights: weight every class by its inverse frequency, or not at all.
+        keep: the `best` epoch by dev macro-F1, or the `last`, for which dev clips are only a measurement.
+        patience: stop after this many epochs without a better dev macro-F1; 0 never stops.
+        dev_fraction: share held out of the training data as dev clips when none are given. They choose the epoch
+            where `keep` is best; where it is last, they are scored first and then trained on like the others.
+        modality_dropout: chance that a clip with both modalities is shown without one of them.
+        regularisation: inverse strength `C` of logistic regression.
+    """
+
+    method: Literal["gradient", "logistic_regression"] = "gradient"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    epochs: Annotated[int, Field(ge=1)] = 30
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    learning_rate: Positive = 1e-3
+    layer_learning_rate: Positive = 1e-2
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    class_weights: Literal["inverse", "none"] = "inverse"
+    keep: Literal["best", "last"] = "best"
+    patience: Annotated[int, Field(ge=0)] = 0
+    dev_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.15
+    modality_dropout: Fraction = 0.0
+    regularisation: Positive = 1.0
+
+
+class Evaluation(_Section):
+    """How scores are given.
+
+    Attributes:
+        bootstrap: resamples behind every 95 % interval.
+        seed: of the resampling.
+    """
+
+    bootstrap: Annotated[int, Field(ge=100)] = 2000
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Recipe(_Section):
+    """One experiment: `speech`, `text` or both, a head, and how it is trained and scored.
+
+    >>> Recipe.load("speech", overrides=["training.epochs=3"]).training.epochs
+    3
+    >>> Recipe.load("speech", overrides=["training.epoch=3"])
+    Traceback (most recent call last):
+    ...
+    emovoz.errors.InputError: recipe speech: training.epoch: no such setting; did you mean 'epochs'?
+    """
+
+    name: str = "unnamed"
+    description: str = ""
+    speech: Speech | None = None
+    text: Text | None = None
+    model: Model = Model()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "Recipe":
+        if self.speech is None and self.text is None:
+            raise ValueError("a recipe needs a section speech, or text, or both")
+        learns = self.model.learns_before_pooling(branches=(self.speech is not None) + (self.text is not None))
+        if self.model.standardise and learns:
+            raise ValueError(f"model.standardise needs pooling with nothing to learn before it; change {learns}")
+        if self.training.method == "logistic_regression" and learns:
+            raise ValueError(f"training.method logistic_regression can fit the last layer only; change {learns}")
+        if self.training.method == "logistic_regression" and self.model.hidden_layers:
+            raise ValueError(
+                "training.method logistic_regression can fit the last layer only; set model.hidden_layers 0"
+            )
+        if self.training.patience and self.training.keep == "last":
+            raise ValueError("training.patience needs training.keep best")
+        if self.training.modality_dropout and (self.speech is None or self.text is None):
+            raise ValueError("training.modality_dropout needs both speech and text")
+        return self
+
+    @classmethod
+    def load(cls, source: str | Path, overrides: Sequence[str] = ()) -> "Recipe":
+        """Read a recipe.
+
+        Args:
+            source: the name of a shipped recipe, or a YAML file.
+            overrides: `section.key=value` each, the value in YAML.
+
+        Raises:
+            InputError: no such recipe, or every unknown or impossible setting at once.
+        """
+        name, text = _read(source)
+        try:
+            settings = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"recipe {name}: not valid YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(settings, dict):
+            raise InputError(f"recipe {name}: no settings in it")
+        for override in overrides:
+            _override(settings, override)
+        return cls.checked({"name": name, **settings})
+
+    @classmethod
+    def checked(cls, settings: Mapping[str, Any]) -> "Recipe":
+        """A recipe from nested settings; every fault is told at once.
+
+        Raises:
+            InputError: an unknown key, answered with the nearest known one, or a value that cannot be.
+        """
+        try:
+            return cls.model_validate(settings)
+        except ValidationError as error:
+            name = settings.get("name", "unnamed")
+            raise InputError(f"recipe {name}: {_sentence(fault)}" for fault in error.errors()) from None
+
+    def to_yaml(self) -> str:
+        """The whole recipe, every setting written out."""
+        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+
+    def with_seed(self, seed: int) -> "Recipe":
+        """The same recipe with another training seed."""
+        return self.model_copy(update={"training": self.training.model_copy(update={"seed": seed})})
+
+
+def shipped_recipes() -> dict[str, str]:
+    """Name and one-line description of every recipe that comes with emovoz."""
+    folder = files("emovoz") / "recipes"
+    texts = {Path(file.name).stem: file.read_text() for file in folder.iterdir() if file.name.endswith(".yaml")}
+    return {name: str(yaml.safe_load(text)["description"]) for name, text in sorted(texts.items())}
+
+
+def _read(source: str | Path) -> tuple[str, str]:
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml"):
+        try:
+            return path.stem, path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"recipe {path}: cannot be read ({error})") from error
+    known = shipped_recipes()
+    if str(source) not in known:
+        raise InputError(
+            f"no recipe {str(source)!r}: a .yaml file or one of {', '.join(known)}{_nearest(str(source), known)}"
+        )
+    return str(source), (files("emovoz") / "recipes" / f"{source}.yaml").read_text()
+
+
+def _override(settings: dict[str, Any], override: str) -> None:
+    path, equals, value = override.partition("=")
+    *sections, key = path.split(".")
+    if not equals or not all([*sections, key]):
+        raise InputError(f"--set {override!r}: expected section.key=value, such as training.epochs=5")
+    for section in sections:
+        if not isinstance(settings.get(section), dict):
+            settings[section] = {}
+        settings = settings[section]
+    try:
+        settings[key] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {override!r}: the value is not valid YAML") from error
+
+
+def _sentence(fault: Any) -> str:
+    path = [str(part) for part in fault["loc"]]
+    if fault["type"] == "extra_forbidden":
+        return f"{'.'.join(path)}: no such setting{_nearest(path[-1], _keys(path[:-1]))}"
+    reason = fault["msg"].removeprefix("Value error, ")
+    # pydantic names the branch of a union too, which says nothing to the reader of a YAML file
+    place = ".".join(part for part in path if "[" not in part)
+    return f"{place}: {reason} (given: {fault['input']!r})" if path else reason
+
+
+def _keys(path: Sequence[str]) -> list[str]:
+    section: Any = Recipe
+    for name in path:
+        annotation = section.model_fields[name].annotation
+        section = next(
+            kind for kind in (annotation, *getattr(annotation, "__args__", ())) if hasattr(kind, "model_fields")
+        )
+    return list(section.model_fields)
+
+
+def _nearest(word: str, known: Any) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

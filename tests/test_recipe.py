@@ -1,0 +1,237 @@
+"""Recipes: the shipped ones load, and what is wrong with others is told in a sentence each."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from emovoz import Recipe
+from emovoz.errors import InputError
+from emovoz.recipe import shipped_recipes
+
+SHIPPED = ("baseline-logreg", "default", "speech", "text")
+
+
+def faults_of(source: str | Path, *overrides: str) -> tuple[str, ...]:
+    with pytest.raises(InputError) as caught:
+        Recipe.load(source, overrides)
+    return caught.value.faults
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_shipped_recipes_are_listed_with_a_description() -> None:
+    recipes = shipped_recipes()
+    assert tuple(recipes) == SHIPPED
+    assert all(recipes.values())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_recipe_loads_under_its_name(name: str) -> None:
+    recipe = Recipe.load(name)
+    assert recipe.name == name
+    assert recipe.description == shipped_recipes()[name]
+    assert (recipe.speech is not None, recipe.text is not None) == {
+        "baseline-logreg": (True, False),
+        "default": (True, True),
+        "speech": (True, False),
+        "text": (False, True),
+    }[name]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_recipe_survives_a_round_trip_through_a_file(tmp_path: Path, name: str) -> None:
+    recipe = Recipe.load(name, ["training.seed=7", "description='una ñ: así'"])
+    path = write(tmp_path, recipe.to_yaml())
+    assert Recipe.load(path) == recipe
+    assert Recipe.load(str(path)).training.seed == 7
+
+
+def test_a_written_recipe_has_every_setting(tmp_path: Path) -> None:
+    written = yaml.safe_load(Recipe.load("speech").to_yaml())
+    assert set(written) == set(Recipe.model_fields)
+    assert set(written["training"]) == set(type(Recipe.load("speech").training).model_fields)
+    assert written["speech"] == {"model": "whisper-base", "layers": [2, 3, 4]}
+    assert written["text"] is None
+
+
+def test_a_file_without_a_name_takes_that_of_the_file(tmp_path: Path) -> None:
+    assert Recipe.load(write(tmp_path, "speech: {}")).name == "mine"
+    assert Recipe.load(write(tmp_path, "name: otra\nspeech: {}")).name == "otra"
+
+
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("training.lerning_rate=1", "training.lerning_rate: no such setting; did you mean 'learning_rate'?"),
+        ("speech.layer=3", "speech.layer: no such setting; did you mean 'layers'?"),
+        ("text.prefx=a", "text.prefx: no such setting; did you mean 'prefix'?"),
+        ("modle.width=3", "modle: no such setting; did you mean 'model'?"),
+        ("model.zzz=1", "model.zzz: no such setting"),
+    ],
+)
+def test_an_unknown_setting_is_answered_with_the_nearest(override: str, fault: str) -> None:
+    assert faults_of("default", override) == (f"recipe default: {fault}",)
+
+
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("training.epochs=0", "training.epochs: Input should be greater than or equal to 1 (given: 0)"),
+        ("training.epochs=tres", "training.epochs: Input should be a valid integer"),
+        ("training.batch_size=0", "training.batch_size: "),
+        ("training.learning_rate=0", "training.learning_rate: "),
+        ("training.seed=-1", "training.seed: "),
+        ("training.dev_fraction=0.6", "training.dev_fraction: "),
+        ("model.dropout=1", "model.dropout: Input should be less than 1 (given: 1)"),
+        ("model.pooling=max", "model.pooling: Input should be 'attention', 'mean' or 'mean_std' (given: 'max')"),
+        ("speech.layers=[1, -2]", "speech.layers"),
+        ("evaluation.bootstrap=5", "evaluation.bootstrap: "),
+        ("training=3", "training: "),
+    ],
+)
+def test_a_value_that_cannot_be_is_named_with_what_was_given(override: str, fault: str) -> None:
+    first, *_ = faults_of("speech", override)
+    assert first.startswith(f"recipe speech: {fault}")
+    assert "given: " in first
+
+
+def test_several_faults_are_told_at_once() -> None:
+    faults = faults_of("speech", "training.epochs=0", "model.dropout=1", "model.poling=mean", "extra=1")
+    settings = [fault.removeprefix("recipe speech: ").split(":")[0] for fault in faults]
+    assert sorted(settings) == ["extra", "model.dropout", "model.poling", "training.epochs"]
+
+
+LOGISTIC = ("training.method=logistic_regression", "model.hidden_layers=0")
+
+
+@pytest.mark.parametrize(
+    ("source", "overrides", "fault"),
+    [
+        ("speech", ["speech=null"], "a recipe needs a section speech, or text, or both"),
+        ("speech", ["model.pooling=attention"], "model.standardise needs .* change model.pooling attention"),
+        ("speech", ["model.layer_norm=true"], "model.standardise needs .* change model.layer_norm true"),
+        ("speech", ["model.width=64"], "model.standardise needs .* change model.width"),
+        ("speech", ["model.layer_mix=weighted"], "model.standardise needs .* change model.layer_mix weighted"),
+        ("default", ["model.fusion=time"], "model.standardise needs .* change model.fusion time"),
+        ("speech", LOGISTIC[:1], "logistic_regression can fit the last layer only; set model.hidden_layers 0"),
+        (
+            "speech",
+            [*LOGISTIC, "model.standardise=false", "model.pooling=attention", "model.width=8"],
+            "logistic_regression can fit the last layer only; change model.width, model.pooling attention",
+        ),
+        ("speech", ["training.patience=3"], "training.patience needs training.keep best"),
+        ("speech", ["training.modality_dropout=0.1"], "training.modality_dropout needs both speech and text"),
+        ("default", ["text=null"], "training.modality_dropout needs both speech and text"),
+    ],
+)
+def test_impossible_combinations_are_named(source: str, overrides: list[str], fault: str) -> None:
+    with pytest.raises(InputError, match=rf"^recipe {source}: .*{fault}$"):
+        Recipe.load(source, overrides)
+
+
+def test_time_fusion_of_a_single_branch_has_nothing_to_learn() -> None:
+    assert Recipe.load("speech", ["model.fusion=time"]).model.standardise
+
+
+def test_overrides_are_typed_by_yaml() -> None:
+    recipe = Recipe.load(
+        "speech",
+        [
+            "training.epochs=3",
+            "training.learning_rate=1e-4",
+            "model.standardise=false",
+            "model.width=16",
+            "speech.layers=[0, 5]",
+            "text.prefix='12'",
+            "description=a=b",
+        ],
+    )
+    assert (recipe.training.epochs, recipe.training.learning_rate) == (3, 1e-4)
+    assert (recipe.model.standardise, recipe.model.width) == (False, 16)
+    assert recipe.speech is not None
+    assert recipe.speech.layers == [0, 5]
+    assert recipe.text is not None
+    assert recipe.text.prefix == "12"
+    assert recipe.description == "a=b"
+
+
+def test_a_section_can_be_switched_off_and_one_setting_switches_it_on() -> None:
+    alone = Recipe.load("default", ["text=null", "training.modality_dropout=0"])
+    assert alone.text is None
+    assert alone.speech == Recipe.load("default").speech
+    both = Recipe.load("speech", ["model.fusion=pooled", "text.layers=[6]"])
+    assert both.text is not None
+    assert (both.text.model, both.text.layers) == ("multilingual-e5-small", [6])
+
+
+def test_the_last_override_wins() -> None:
+    assert Recipe.load("speech", ["training.seed=1", "training.seed=2"]).training.seed == 2
+
+
+@pytest.mark.parametrize("override", ["nonsense", "=3", "a..b=3", ".epochs=3", "training.=3", ""])
+def test_an_override_that_is_none_is_answered_with_the_form(override: str) -> None:
+    assert faults_of("speech", override) == (
+        f"--set {override!r}: expected section.key=value, such as training.epochs=5",
+    )
+
+
+def test_an_override_whose_value_is_no_yaml_is_refused() -> None:
+    assert faults_of("speech", "training.epochs=[1") == ("--set 'training.epochs=[1': the value is not valid YAML",)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("speech: [1", "recipe mine: not valid YAML: "),
+        ("speech:\n\t- 1", "recipe mine: not valid YAML: "),
+        ("", "recipe mine: no settings in it"),
+        ("- speech", "recipe mine: no settings in it"),
+        ("speech: {1: 2}", "recipe mine: speech.1: "),
+        ("speech: !!python/object:os.system {}", "recipe mine: not valid YAML: "),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str, fault: str) -> None:
+    (told,) = faults_of(write(tmp_path, text))
+    assert told.startswith(fault)
+    assert "\n" not in told
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    assert "cannot be read" in faults_of(tmp_path / "none.yaml")[0]
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("description: añejo\nspeech: {}".encode("latin-1"))
+    assert "cannot be read" in faults_of(path)[0]
+
+
+def test_an_unknown_name_is_answered_with_those_there_are() -> None:
+    expected = f"no recipe 'defalt': a .yaml file or one of {', '.join(SHIPPED)}; did you mean 'default'?"
+    assert faults_of("defalt") == (expected,)
+
+
+def test_a_local_encoder_directory_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    recipe = Recipe.load("speech", ["speech.model=models/mine"])
+    assert recipe.speech is not None
+    assert recipe.speech.model == str(tmp_path / "models" / "mine")
+    other = Recipe.load("speech", ["speech.model=someone/on-the-hub"])
+    assert other.speech is not None
+    assert other.speech.model == "someone/on-the-hub"
+
+
+def test_another_seed_changes_nothing_else() -> None:
+    recipe = Recipe.load("speech")
+    other = recipe.with_seed(5)
+    assert other.training.seed == 5
+    assert other.with_seed(recipe.training.seed) == recipe
+
+
+def test_a_recipe_cannot_be_changed_in_place() -> None:
+    recipe = Recipe.load("speech")
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.training.epochs = 5
