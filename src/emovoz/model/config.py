@@ -1,0 +1,61 @@
+"""EmotionHeadConfig: everything that decides a head's shape."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from transformers import PreTrainedConfig
+
+from emovoz.recipe import Model
+
+
+class EmotionHeadConfig(PreTrainedConfig):
+    """Shape of an EmotionHead; the settings are those of a recipe's section `model`.
+
+    Attributes:
+        speech_layers, speech_dim, text_layers, text_dim: of the features; None without that branch.
+        id2label: the label of each output.
+    """
+
+    model_type = "emovoz-head"
+
+    speech_layers: int | None = None
+    speech_dim: int | None = None
+    text_layers: int | None = None
+    text_dim: int | None = None
+    layer_mix: Literal["weighted", "concatenate"] = "weighted"
+    layer_norm: bool = True
+    width: int | None = None
+    pooling: Literal["attention", "mean", "mean_std"] = "attention"
+    fusion: Literal["time", "pooled"] = "time"
+    standardise: bool = False
+    hidden_layers: int = 1
+    hidden_width: int = 256
+    dropout: float = 0.1
+    input_dropout: float = 0.0
+
+    @classmethod
+    def of(cls, model: Model, shapes: Mapping[str, tuple[int, int]], labels: Sequence[str]) -> "EmotionHeadConfig":
+        """The configuration for features of these (layers, dim) by modality, and these labels."""
+        sizes = {
+            f"{name}_{what}": size
+            for name, shape in shapes.items()
+            for what, size in zip(("layers", "dim"), shape, strict=True)
+        }
+        settings: dict[str, Any] = {**model.model_dump(), **sizes}
+        return cls(
+            **settings,
+            id2label=dict(enumerate(labels)),
+            label2id={label: i for i, label in enumerate(labels)},
+        )
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """(layers, dim) of each modality's features."""
+        both = {"speech": (self.speech_layers, self.speech_dim), "text": (self.text_layers, self.text_dim)}
+        return {name: (layers, dim) for name, (layers, dim) in both.items() if layers is not None and dim is not None}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in the order of the outputs."""
+        names: dict[Any, str] = dict(self.id2label or {})
+        return tuple(names[i] for i in range(len(names)))

@@ -1,0 +1,112 @@
+"""EmotionHead: from frozen features to logits."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from emovoz.encoders.pretrained import load_strictly
+from emovoz.model.branch import Branch, mixed_width
+from emovoz.model.config import EmotionHeadConfig
+from emovoz.model.fusion import FUSIONS, Join, Part, PooledFusion, TimeFusion
+
+
+class EmotionHead(PreTrainedModel):
+    """The trainable part: layer mix, normalisation, pooling, fusion, classifier. It holds no encoder weights.
+
+    >>> import torch
+    >>> from emovoz.recipe import Model
+    >>> config = EmotionHeadConfig.of(Model(), {"speech": (3, 8)}, ["joy", "anger"])
+    >>> head = EmotionHead(config).eval()
+    >>> head(speech=torch.zeros(1, 3, 5, 8), speech_mask=torch.ones(1, 5, dtype=bool)).logits.shape
+    torch.Size([1, 2])
+    """
+
+    config_class = EmotionHeadConfig
+    config: EmotionHeadConfig
+    base_model_prefix = "head"
+    main_input_name = "speech"
+
+    def __init__(self, config: EmotionHeadConfig) -> None:
+        super().__init__(config)
+        shapes = config.shapes
+        mixed = {name: mixed_width(*shape, config.layer_mix) for name, shape in shapes.items()}
+        unequal = config.fusion == "time" and len(set(mixed.values())) > 1
+        width = config.width or (max(mixed.values()) if unequal else None)
+        norm, mix = config.layer_norm, config.layer_mix
+        self.branches = nn.ModuleDict(
+            {name: Branch(*shape, layer_mix=mix, layer_norm=norm, width=width) for name, shape in shapes.items()}
+        )
+        self.fusion: TimeFusion | PooledFusion = FUSIONS[config.fusion](
+            {name: width or dim for name, dim in mixed.items()}, config.pooling
+        )
+        self.join = Join(self.fusion.dims, standardise=config.standardise)
+        self.classifier = _classifier(config, self.join.out_dim)
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Keep torch's own initial values."""
+
+    @property
+    def pooling_is_fixed(self) -> bool:
+        """Whether nothing before the pooled parts can learn, so that a clip's parts never change."""
+        return not [*self.branches.parameters(), *self.fusion.parameters()]
+
+    def parts(
+        self,
+        speech: Tensor | None = None,
+        speech_mask: Tensor | None = None,
+        text: Tensor | None = None,
+        text_mask: Tensor | None = None,
+    ) -> dict[str, Part]:
+        """The pooled parts that the decision is made of; arguments as in `forward`."""
+        given = {"speech": (speech, speech_mask), "text": (text, text_mask)}
+        return self.fusion({name: branch(*given[name]) for name, branch in self.branches.items()})
+
+    def decide(self, parts: Mapping[str, Part]) -> Tensor:
+        """Logits [batch, classes] from the pooled parts."""
+        return self.classifier(self.join(parts))
+
+    def forward(
+        self,
+        speech: Tensor | None = None,
+        speech_mask: Tensor | None = None,
+        text: Tensor | None = None,
+        text_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> SequenceClassifierOutput:
+        """Logits of a batch.
+
+        Args:
+            speech, text: features [batch, layer, time, dim] of each branch the head has.
+            speech_mask, text_mask: bool [batch, time]; a clip without a modality has no true frame in it.
+            labels: class indices [batch]; with them the output has the cross-entropy as `loss`.
+
+        Returns:
+            `logits` [batch, classes].
+        """
+        logits = self.decide(self.parts(speech, speech_mask, text, text_mask))
+        loss = None if labels is None else cross_entropy(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    @classmethod
+    def load(cls, directory: Path) -> "EmotionHead":
+        """A saved head in eval mode.
+
+        Raises:
+            InputError: a tensor that is missing, extra or of another shape, by name.
+        """
+        return load_strictly(cls, directory)
+
+
+def _classifier(config: EmotionHeadConfig, dim: int) -> nn.Sequential:
+    """Input dropout; hidden layers of Linear, LayerNorm, GELU and dropout; Linear to the classes."""
+    layers: list[nn.Module] = [nn.Dropout(config.input_dropout)]
+    for _ in range(config.hidden_layers):
+        width = config.hidden_width
+        layers += [nn.Linear(dim, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(config.dropout)]
+        dim = width
+    return nn.Sequential(*layers, nn.Linear(dim, len(config.labels)))
