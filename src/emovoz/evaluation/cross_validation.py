@@ -1,0 +1,178 @@
+"""crossval: recipes compared on the same folds, each clip scored by heads that never saw its group."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emovoz.corpus import Corpus, grouped_folds, stratified_folds
+from emovoz.errors import InputError
+from emovoz.evaluation.results import macro_f1, prediction_rows, results_of, save_results
+from emovoz.features import FeatureStore, FrozenEncoders, default_store, extract
+from emovoz.inference import decided, probabilities
+from emovoz.progress import progress, say
+from emovoz.recipe import Recipe
+from emovoz.training import new_head, stored_examples, train_head
+from emovoz.training.pooled import pooled_examples
+
+USUAL_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Results (the schema of results.json; `{"runs": ...}` for several recipes) and predictions by recipe."""
+
+    results: dict[str, Any]
+    predictions: dict[str, list[dict[str, Any]]]
+
+    def save(self, directory: Path | str, title: str = "emovoz cross-validation") -> None:
+        """Write results.json, report.html and predictions.csv (one a recipe where there are several)."""
+        several = len(self.predictions) > 1
+        files = {
+            f"predictions-{name}.csv" if several else "predictions.csv": rows for name, rows in self.predictions.items()
+        }
+        save_results(Path(directory), self.results, files, title)
+
+
+@dataclass(frozen=True)
+class _Folds:
+    """Test positions of each fold, and what divides them."""
+
+    tests: list[list[int]]
+    column: str | None
+    groups: list[list[str]]
+
+
+def crossval(
+    corpus: Corpus,
+    recipes: Recipe | Sequence[Recipe],
+    *,
+    folds: int | None = None,
+    group: str | None = None,
+    seeds: int = 3,
+    store: FeatureStore | None = None,
+    workers: int = 2,
+) -> CrossValidation:
+    """Cross-validate one recipe or compare several.
+
+    Args:
+        corpus: labelled clips.
+        recipes: their names must differ.
+        folds: how many; by default 5, or as many as there are groups where they are fewer.
+        group: column whose values never stand on both sides; by default the speaker, where every clip has one.
+        seeds: runs, with seeds counted up from the recipe's.
+        store: where features are kept; by default in the user's cache.
+        workers: threads that decode audio.
+
+    Raises:
+        InputError: clips that cannot be used, or folds that cannot be made.
+    """
+    several = [recipes] if isinstance(recipes, Recipe) else list(recipes)
+    names = [recipe.name for recipe in several]
+    if len(set(names)) < len(names):
+        raise InputError(f"recipes to compare need different names; given: {', '.join(names)}")
+    cut = _cut(corpus, folds, group)
+    store = store or FeatureStore(default_store())
+    runs, predictions = {}, {}
+    for recipe in several:
+        runs[recipe.name], predictions[recipe.name] = _run(corpus, recipe, cut, seeds, store, workers)
+    results = {"runs": runs} if len(several) > 1 else runs[names[0]]
+    return CrossValidation(results, predictions)
+
+
+def _cut(corpus: Corpus, folds: int | None, group: str | None) -> _Folds:
+    corpus.values("label")
+    if group is None and all(clip.speaker for clip in corpus):
+        group = "speaker"
+        say("folds by speaker: no voice is in training and test at once")
+    if group is None:
+        say("folds stratified by label; name a column with --group to keep its values apart")
+        tests = stratified_folds(corpus, folds or USUAL_FOLDS)
+        return _Folds(tests, None, [[] for _ in tests])
+    values = corpus.values(group)
+    tests = grouped_folds(corpus, group, folds or min(USUAL_FOLDS, len(set(values))))
+    return _Folds(tests, group, [sorted({values[i] for i in test}) for test in tests])
+
+
+def _run(
+    corpus: Corpus, recipe: Recipe, cut: _Folds, seeds: int, store: FeatureStore, workers: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    labels = corpus.labels
+    encoders = FrozenEncoders.of(recipe)
+    extraction = extract(corpus, encoders, store, workers=workers)
+    examples = stored_examples(corpus, encoders, store, labels)
+    untrained = new_head(recipe, encoders, labels)
+    if untrained.pooling_is_fixed:
+        examples = pooled_examples(untrained, examples)
+    used = [recipe.training.seed + i for i in range(seeds)]
+    scores = np.zeros((seeds, len(corpus), len(labels)))
+    history: list[Mapping[str, Any]] = []
+    training = evaluating = 0.0
+    with progress(f"cross-validating {recipe.name}", seeds * len(cut.tests)) as advance:
+        for run, seed in enumerate(used):
+            for fold, test in enumerate(cut.tests):
+                started = time.perf_counter()
+                rest = sorted(set(range(len(corpus))) - set(test))
+                fitted = train_head(
+                    corpus.select(rest),
+                    examples.select(rest),
+                    recipe.with_seed(seed),
+                    encoders,
+                    labels=labels,
+                    group=cut.column or "speaker",
+                )
+                trained = time.perf_counter()
+                held = examples.select(test)
+                scores[run, test] = (decided if held.pooled else probabilities)(fitted.head, held.features[:])
+                history.append({"fold": fold, "seed": seed, "epochs": fitted.history})
+                training += trained - started
+                evaluating += time.perf_counter() - trained
+                advance(1)
+    results = results_of(
+        corpus,
+        scores,
+        labels,
+        recipe,
+        protocol={
+            "name": "leave-groups-out" if cut.column else "stratified k-fold",
+            "group": cut.column,
+            "folds": len(cut.tests),
+            "seeds": seeds,
+            "interval": "bootstrap over clips",
+        },
+        seeds=used,
+        folds=_fold_scores(corpus, scores, labels, cut),
+        history=history,
+        seconds={"extract": extraction.seconds, "train": training, "evaluate": evaluating},
+    )
+    return results, _rows(corpus, scores, labels, used, cut)
+
+
+def _fold_scores(corpus: Corpus, scores: np.ndarray, labels: Sequence[str], cut: _Folds) -> list[dict[str, Any]]:
+    truth = np.array([labels.index(label) for label in corpus.values("label")])
+    return [
+        {
+            "fold": fold,
+            "groups": groups,
+            "n": len(test),
+            "macro_f1": float(np.mean([macro_f1(truth[test], run[test]) for run in scores])),
+        }
+        for fold, (test, groups) in enumerate(zip(cut.tests, cut.groups, strict=True))
+    ]
+
+
+def _rows(
+    corpus: Corpus, scores: np.ndarray, labels: Sequence[str], seeds: Sequence[int], cut: _Folds
+) -> list[dict[str, Any]]:
+    fold_of = [0] * len(corpus)
+    for fold, test in enumerate(cut.tests):
+        for i in test:
+            fold_of[i] = fold
+    return [
+        row
+        for seed, run in zip(seeds, scores, strict=True)
+        for row in prediction_rows(corpus, run, labels, seed=seed, fold=fold_of)
+    ]

@@ -1,0 +1,75 @@
+"""evaluate: a trained recogniser scored on clips it has not seen."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emovoz.corpus import Corpus
+from emovoz.errors import InputError
+from emovoz.evaluation.results import prediction_rows, results_of, save_results, table
+from emovoz.features import FeatureStore, StoredFeatures, default_store, extract
+from emovoz.files import write_whole
+from emovoz.inference import Recognizer, probabilities
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Results (the schema of results.json) and the prediction for each clip, in the corpus's order."""
+
+    results: dict[str, Any]
+    predictions: list[dict[str, Any]]
+
+    def save(self, directory: Path | str, title: str = "emovoz evaluation") -> None:
+        """Write results.json, predictions.csv and report.html."""
+        save_results(Path(directory), self.results, {"predictions.csv": self.predictions}, title)
+
+    def save_submission(self, path: Path | str) -> None:
+        """Write `id,label` of every clip, as the challenge wants it."""
+        write_whole(Path(path), table([{"id": row["id"], "label": row["predicted"]} for row in self.predictions]))
+
+
+def evaluate(
+    recognizer: Recognizer,
+    corpus: Corpus,
+    *,
+    store: FeatureStore | None = None,
+    workers: int = 2,
+    protocol: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """Score a recogniser; clips without a label are predicted and not scored.
+
+    Args:
+        recognizer: trained.
+        corpus: the clips.
+        store: where features are kept; by default in the user's cache.
+        workers: threads that decode audio.
+        protocol: what the results say of how this was done.
+
+    Raises:
+        InputError: clips that cannot be used, or labels that the recogniser does not know.
+    """
+    labels = recognizer.labels
+    strange = [clip for clip in corpus if clip.label and clip.label not in labels]
+    if strange:
+        known = ", ".join(labels)
+        raise InputError(
+            f"{clip.describe()}: label {clip.label!r} is not one the model knows ({known})" for clip in strange
+        )
+    store = store or FeatureStore(default_store())
+    extraction = extract(corpus, recognizer.encoders, store, workers=workers)
+    started = time.perf_counter()
+    scores = probabilities(recognizer.head, StoredFeatures(corpus, recognizer.encoders, store))
+    seed = recognizer.recipe.training.seed
+    results = results_of(
+        corpus,
+        scores[None],
+        labels,
+        recognizer.recipe,
+        protocol=protocol or {"name": "hold-out", "model": recognizer.name},
+        seeds=[seed],
+        history=[{"fold": None, "seed": seed, "epochs": recognizer.history}],
+        seconds={"extract": extraction.seconds, "train": 0.0, "evaluate": time.perf_counter() - started},
+    )
+    return Evaluation(results, prediction_rows(corpus, scores, labels))

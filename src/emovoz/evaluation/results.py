@@ -1,0 +1,116 @@
+"""results.json: the one schema of every evaluation, and the files that go with it."""
+
+import csv
+import io
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emovoz.corpus import Corpus
+from emovoz.evaluation.metrics import expected_calibration_error, score
+from emovoz.evaluation.report import write_report
+from emovoz.files import write_whole
+from emovoz.recipe import Recipe
+
+LIBRARIES = ("emovoz", "torch", "transformers", "scikit-learn", "numpy")
+
+
+def results_of(
+    corpus: Corpus,
+    scores: np.ndarray,
+    labels: Sequence[str],
+    recipe: Recipe,
+    *,
+    protocol: Mapping[str, Any],
+    seeds: Sequence[int],
+    folds: Sequence[Mapping[str, Any]] = (),
+    history: Sequence[Mapping[str, Any]] = (),
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """Results of one protocol.
+
+    Args:
+        corpus: the clips that were scored; those without a label count in no score.
+        scores: probabilities [seeds, clips, labels].
+        labels: what was told apart.
+        recipe: how it was trained.
+        protocol: what was done, by name.
+        seeds: one a run.
+        folds: their groups and scores.
+        history: epochs of each fit.
+        seconds: time taken by each stage.
+    """
+    index = {label: i for i, label in enumerate(labels)}
+    labelled = [i for i, clip in enumerate(corpus) if clip.label]
+    truth = np.array([index[corpus.clips[i].label or ""] for i in labelled], dtype=int)
+    known = scores[:, labelled]
+    measured: dict[str, Any] = dict.fromkeys(("macro_f1", "uar", "accuracy", "per_class", "confusion"))
+    by_seed: list[dict[str, Any]] = [{"seed": seed} for seed in seeds]
+    ece = None
+    if labelled:
+        settings = {"resamples": recipe.evaluation.bootstrap, "seed": recipe.evaluation.seed}
+        measured = score(truth, known.argmax(2), labels, **settings)
+        ece = float(np.mean([expected_calibration_error(truth, run) for run in known]))
+        for entry, run in zip(by_seed, known, strict=True):
+            entry["macro_f1"] = macro_f1(truth, run)
+    return {
+        "protocol": dict(protocol),
+        "n": len(labelled),
+        **measured,
+        "labels": list(labels),
+        "ece": ece,
+        "seeds": by_seed,
+        "folds": list(folds),
+        "recipe": recipe.model_dump(),
+        "data": {
+            "fingerprint": corpus.fingerprint,
+            "n": len(corpus),
+            "speakers": len({clip.speaker for clip in corpus if clip.speaker}) or None,
+        },
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "seconds": dict(seconds),
+        "history": list(history),
+    }
+
+
+def macro_f1(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Macro-F1 of one run's probabilities [clips, labels]."""
+    return score(truth, scores.argmax(1)[None], ["?"] * scores.shape[1], resamples=1, seed=0)["macro_f1"]["value"]
+
+
+def prediction_rows(corpus: Corpus, scores: np.ndarray, labels: Sequence[str], **more: Any) -> list[dict[str, Any]]:
+    """One row a clip for predictions.csv: id, true and predicted label, probabilities [clips, labels]."""
+    return [
+        {
+            "id": clip.id,
+            **{name: value[i] if isinstance(value, Sequence) else value for name, value in more.items()},
+            "label": clip.label or "",
+            "predicted": labels[int(row.argmax())],
+            **{f"score_{label}": float(p) for label, p in zip(labels, row, strict=True)},
+        }
+        for i, (clip, row) in enumerate(zip(corpus, scores, strict=True))
+    ]
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV text."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def save_results(
+    directory: Path, results: Mapping[str, Any], predictions: Mapping[str, Sequence[Mapping[str, Any]]], title: str
+) -> None:
+    """Write results.json, report.html and a CSV of predictions (file name: rows) into a folder."""
+    write_whole(directory / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    for name, rows in predictions.items():
+        write_whole(directory / name, table(rows))
+    write_report(results, directory / "report.html", title=title)

@@ -1,0 +1,57 @@
+"""What people hand over for prediction, turned into clips."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from emovoz.corpus import Clip, Corpus, Waveform
+from emovoz.errors import InputError
+
+Inputs = str | Path | Waveform | Clip | Corpus
+"""A file, a folder, a manifest (.csv), samples in memory, or clips that are already there."""
+
+
+def clips_of(inputs: Inputs | Iterable[Inputs], *, audio_dir: Path | str | None = None) -> Iterator[Clip]:
+    """Clips of whatever is given, in order; a folder is walked through, file by file, by name.
+
+    Args:
+        inputs: one input or several.
+        audio_dir: folder of a manifest's audio.
+
+    Raises:
+        InputError: a manifest with faults.
+    """
+    if not isinstance(inputs, str | Path | Waveform | Clip | Corpus):
+        for one in inputs:
+            yield from clips_of(one, audio_dir=audio_dir)
+    elif isinstance(inputs, Corpus):
+        yield from inputs
+    elif isinstance(inputs, Clip):
+        yield inputs
+    elif isinstance(inputs, Waveform):
+        yield Clip("(samples)", inputs)
+    elif Path(inputs).is_dir():
+        yield from _folder(Path(inputs))
+    elif Path(inputs).suffix.lower() == ".csv":
+        yield from Corpus.from_csv(inputs, audio_dir, audio=False, labels=False)
+    else:
+        yield Clip(str(inputs), Path(inputs))
+
+
+def with_text(clips: Iterable[Clip], text: str | None) -> Iterator[Clip]:
+    """The one clip there is, with its words.
+
+    Raises:
+        InputError: a text is given for more than one clip.
+    """
+    for i, clip in enumerate(clips):
+        if text is not None and i:
+            raise InputError("a text can be given for one clip only; put the texts of several into a manifest")
+        yield clip if text is None else replace(clip, transcription=text)
+
+
+def _folder(folder: Path) -> Iterator[Clip]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    visible = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    for path in sorted(visible):
+        yield Clip(path.relative_to(folder).as_posix(), path)

@@ -1,0 +1,35 @@
+"""Predictions as lines of text, as they come."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from emovoz.inference.prediction import Prediction
+
+Lines = Iterator[tuple[str, Prediction | None]]
+
+
+def json_lines(predictions: Iterable[Prediction], labels: Sequence[str]) -> Lines:
+    """(line, prediction): a JSON object each."""
+    for prediction in predictions:
+        yield json.dumps(prediction.to_dict(), ensure_ascii=False), prediction
+
+
+def csv_lines(predictions: Iterable[Prediction], labels: Sequence[str]) -> Lines:
+    """(line, prediction): a header, which belongs to no prediction, and a row each."""
+    scores = [f"score_{label}" for label in labels]
+    yield _row(["id", "label", "seconds", "transcription", "modalities", "error", *scores]), None
+    for one in predictions:
+        cells = [one.id, one.label, one.seconds, one.transcription, "+".join(one.modalities), one.error]
+        yield _row([*cells, *(one.scores.get(label) for label in labels)]), one
+
+
+WRITERS: dict[str, Callable[[Iterable[Prediction], Sequence[str]], Lines]] = {"jsonl": json_lines, "csv": csv_lines}
+
+
+def _row(cells: Sequence[Any]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="").writerow(["" if cell is None else cell for cell in cells])
+    return text.getvalue()

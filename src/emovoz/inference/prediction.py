@@ -1,0 +1,46 @@
+"""Prediction: what a recogniser says of one clip."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The emotion of one clip, or why it has none.
+
+    Attributes:
+        id: of the clip.
+        label: the most probable label; None where there is an error.
+        scores: probability of each label.
+        seconds: length of the audio, None without audio.
+        transcription: the words that were used, None without any.
+        modalities: what the decision rests on: `speech`, `text` or both.
+        model: name of the recogniser.
+        error: why the clip could not be judged, else None.
+
+    >>> Prediction("b.wav", error="silent").to_dict()
+    {'id': 'b.wav', 'error': 'silent'}
+    """
+
+    id: str
+    label: str | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    seconds: float | None = None
+    transcription: str | None = None
+    modalities: tuple[str, ...] = ()
+    model: str = ""
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The prediction as the command line prints it."""
+        if self.error is not None:
+            return {"id": self.id, "error": self.error}
+        return {
+            "id": self.id,
+            "label": self.label,
+            "scores": self.scores,
+            "seconds": self.seconds,
+            "transcription": self.transcription,
+            "modalities": list(self.modalities),
+            "model": self.model,
+        }

@@ -1,0 +1,219 @@
+"""Recognizer: encoders, head and recipe together; what is trained, saved, shared and asked."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from emovoz.corpus import Clip, seconds_of
+from emovoz.encoders.pretrained import quiet_transformers
+from emovoz.encoders.sources import download, locate
+from emovoz.errors import ClipError, InputError
+from emovoz.features import ClipFeatures, FrozenEncoders, encode_clips
+from emovoz.inference.inputs import Inputs, clips_of, with_text
+from emovoz.inference.prediction import Prediction
+from emovoz.inference.scores import probabilities
+from emovoz.model import EmotionHead
+from emovoz.recipe import Recipe
+
+CARD = "recognizer.json"
+RECIPE = "recipe.yaml"
+FORMAT = 1
+
+
+class Recognizer:
+    """A trained recogniser of emotion.
+
+    Args:
+        head: trained.
+        encoders: those whose features the head was trained on.
+        recipe: how it was trained.
+        name: what predictions call it.
+        history: loss and scores of each epoch.
+
+    Example::
+
+        recognizer = Recognizer.from_pretrained("my-model")
+        for prediction in recognizer.predict("recordings/"):
+            print(prediction.id, prediction.label, prediction.error)
+    """
+
+    def __init__(
+        self,
+        head: EmotionHead,
+        encoders: FrozenEncoders,
+        recipe: Recipe,
+        *,
+        name: str = "unsaved",
+        history: list[dict[str, Any]] | None = None,
+    ) -> None:
+        self.head, self.encoders, self.recipe, self.name = head, encoders, recipe, name
+        self.history = history or []
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels it tells apart."""
+        return self.head.config.labels
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path) -> "Recognizer":
+        """Load what `save_pretrained` wrote, with the encoders it names.
+
+        Args:
+            source: a directory, or a hub id.
+
+        Raises:
+            InputError: no model there, or encoders here that are not those it was trained with.
+        """
+        directory = _directory(str(source))
+        card = _read_card(directory)
+        recipe = Recipe.load(directory / RECIPE)
+        head = EmotionHead.load(directory)
+        encoders = FrozenEncoders.of(recipe)
+        faults = list(_encoder_faults(directory, card["encoders"], encoders))
+        if faults:
+            raise InputError(faults)
+        return cls(head, encoders, recipe, name=Path(source).resolve().name, history=card["history"])
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Write the model: head, recipe and what it needs to find its encoders again; whole or not at all.
+
+        An earlier model in the same place is replaced.
+
+        Raises:
+            InputError: the directory holds something else.
+        """
+        target = Path(directory)
+        check_model_directory(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            with quiet_transformers():
+                self.head.save_pretrained(scratch)
+            (scratch / RECIPE).write_text(self.recipe.to_yaml(), encoding="utf-8")
+            (scratch / CARD).write_text(json.dumps(self._card(), indent=2, ensure_ascii=False), encoding="utf-8")
+            scratch.chmod(0o755)
+            _put_in_place(scratch, target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        self.name = target.resolve().name
+
+    def predict(
+        self,
+        inputs: Inputs | Iterable[Inputs],
+        *,
+        text: str | None = None,
+        audio_dir: str | Path | None = None,
+        batch_size: int = 16,
+    ) -> list[Prediction]:
+        """The emotion of each clip; a clip that cannot be judged gets a prediction with an error.
+
+        Args:
+            inputs: a file, folder, manifest, `Waveform`, `Clip` or `Corpus`, or several of them.
+            text: what is said, where there is one clip.
+            audio_dir: folder of a manifest's audio.
+            batch_size: clips encoded together; it does not change the result.
+
+        Raises:
+            InputError: a manifest with faults, or a text for more than one clip.
+        """
+        clips = with_text(clips_of(inputs, audio_dir=audio_dir), text)
+        return list(self.predict_each(clips, batch_size=batch_size))
+
+    def predict_each(self, clips: Iterable[Clip], *, batch_size: int = 16) -> Iterator[Prediction]:
+        """Predictions one after the other, as they come; see `predict`."""
+        for batch in _batches(clips, batch_size):
+            encoded = list(encode_clips(batch, self.encoders))
+            sound = [features for features in encoded if isinstance(features, ClipFeatures)]
+            rows = iter(probabilities(self.head, sound))
+            for clip, features in zip(batch, encoded, strict=True):
+                if isinstance(features, ClipError):
+                    yield Prediction(clip.id, error=str(features))
+                else:
+                    yield self._prediction(clip, next(rows).tolist())
+
+    def _prediction(self, clip: Clip, row: list[float]) -> Prediction:
+        return Prediction(
+            id=clip.id,
+            label=self.labels[row.index(max(row))],
+            scores=dict(zip(self.labels, row, strict=True)),
+            seconds=None if clip.audio is None else round(seconds_of(clip.audio, start=clip.start, end=clip.end), 3),
+            transcription=clip.transcription or None,
+            modalities=self.encoders.modalities(clip),
+            model=self.name,
+        )
+
+    def _card(self) -> dict[str, Any]:
+        from emovoz import __version__
+
+        encoders = {
+            name: {
+                "model": branch.model,
+                "source": str(locate(branch.model)),
+                "fingerprint": branch.encoder.fingerprint,
+            }
+            for name, branch in self.encoders.branches.items()
+        }
+        return {"format": FORMAT, "emovoz": __version__, "encoders": encoders, "history": self.history}
+
+
+def _batches(clips: Iterable[Clip], size: int) -> Iterator[list[Clip]]:
+    iterator = iter(clips)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def check_model_directory(target: Path) -> None:
+    """Raise InputError unless a model may be written there: nothing, an empty folder, or an earlier model."""
+    if target.is_dir() and any(target.iterdir()) and not (target / CARD).is_file():
+        raise InputError(f"{target}: holds something that is no emovoz model; choose another folder for the model")
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target}: is a file; choose a folder for the model")
+
+
+def _directory(source: str) -> Path:
+    if source and Path(source).is_dir():
+        return Path(source)
+    if source.count("/") != 1 or source.startswith((".", "/", "~")):
+        raise InputError(f"no model {source!r}: give a folder that emovoz train has written, or a hub id")
+    return download(source)
+
+
+def _read_card(directory: Path) -> dict[str, Any]:
+    try:
+        card = json.loads((directory / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{directory}: not an emovoz model (no usable {CARD})") from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise InputError(f"{directory}: a model format that this version of emovoz does not read; update emovoz")
+    return card
+
+
+def _encoder_faults(directory: Path, trained: dict[str, Any], encoders: FrozenEncoders) -> Iterator[str]:
+    for name, branch in encoders.branches.items():
+        wanted = trained.get(name, {})
+        if wanted.get("fingerprint") != branch.encoder.fingerprint:
+            yield (
+                f"{directory}: trained on {name} features of {wanted.get('model')} from {wanted.get('source')} "
+                f"(fingerprint {str(wanted.get('fingerprint'))[:8]}), but {branch.model} from {locate(branch.model)} "
+                f"gives others ({branch.encoder.fingerprint[:8]}); install or download the same encoder, "
+                f"or train again with this one: emovoz train MANIFEST --recipe {directory / RECIPE}"
+            )
+
+
+def _put_in_place(scratch: Path, target: Path) -> None:
+    """Rename a finished folder to its place; what was there goes only once the new one is in."""
+    if not target.exists():
+        scratch.replace(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+    target.replace(old)
+    try:
+        scratch.replace(target)
+    except OSError:
+        old.replace(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,109 @@
+"""train: a labelled corpus and a recipe in, a recogniser out."""
+
+from typing import Any
+
+import torch
+
+from emovoz.corpus import Corpus, held_out
+from emovoz.errors import InputError
+from emovoz.features import FeatureStore, FrozenEncoders, default_store, extract
+from emovoz.inference import Recognizer
+from emovoz.model import EmotionHead, EmotionHeadConfig
+from emovoz.recipe import Recipe
+from emovoz.training.examples import Examples, stored_examples
+from emovoz.training.fitting import Fitted, fit
+
+
+def train(
+    corpus: Corpus,
+    recipe: Recipe,
+    *,
+    dev: Corpus | None = None,
+    store: FeatureStore | None = None,
+    workers: int = 2,
+) -> Recognizer:
+    """Train a recogniser.
+
+    Args:
+        corpus: labelled clips.
+        recipe: what to build and how.
+        dev: clips that choose or judge the epochs; by default a part of the corpus, with other speakers where known.
+        store: where features are kept; by default in the user's cache.
+        workers: threads that decode audio.
+
+    Raises:
+        InputError: clips that cannot be used, a dev label that training does not have, a single label.
+    """
+    labels = corpus.labels
+    _check_labels(corpus, dev)
+    store = store or FeatureStore(default_store())
+    encoders = FrozenEncoders.of(recipe)
+    for part in (corpus, dev):
+        if part is not None:
+            extract(part, encoders, store, workers=workers)
+    examples = stored_examples(corpus, encoders, store, labels)
+    judges = stored_examples(dev, encoders, store, labels) if dev is not None else None
+    fitted = train_head(corpus, examples, recipe, encoders, dev=judges)
+    history = fitted.history
+    if recipe.training.keep == "last" and dev is None and recipe.training.dev_fraction > 0 and history:
+        history = _measured_history(corpus, examples, recipe, encoders)
+    return Recognizer(fitted.head, encoders, recipe, history=history)
+
+
+def train_head(
+    corpus: Corpus,
+    examples: Examples,
+    recipe: Recipe,
+    encoders: FrozenEncoders,
+    *,
+    labels: tuple[str, ...] | None = None,
+    dev: Examples | None = None,
+    group: str = "speaker",
+) -> Fitted:
+    """Fit a head to the examples of a corpus.
+
+    Args:
+        corpus: labelled clips.
+        examples: their features, in the corpus's order.
+        recipe: what to build and how.
+        encoders: of the recipe.
+        labels: what the head tells apart; by default those of the corpus.
+        dev: as in `train`; cut off the examples only where the recipe keeps the best epoch.
+        group: what must not be shared between the two sides then.
+    """
+    training = recipe.training
+    head = new_head(recipe, encoders, labels or corpus.labels)
+    if dev is None and training.keep == "best" and training.dev_fraction > 0:
+        rest, held = held_out(corpus, training.dev_fraction, group=group, seed=training.seed)
+        return fit(head, examples.select(rest), examples.select(held), training)
+    return fit(head, examples, dev, training)
+
+
+def _measured_history(
+    corpus: Corpus, examples: Examples, recipe: Recipe, encoders: FrozenEncoders
+) -> list[dict[str, Any]]:
+    """What each epoch gives on a part held out for the measurement; the model itself learns from everything."""
+    rest, held = held_out(corpus, recipe.training.dev_fraction, seed=recipe.training.seed)
+    head = new_head(recipe, encoders, corpus.labels)
+    return fit(head, examples.select(rest), examples.select(held), recipe.training).history
+
+
+def new_head(recipe: Recipe, encoders: FrozenEncoders, labels: tuple[str, ...]) -> EmotionHead:
+    """An untrained head, its weights decided by the recipe's seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.training.seed)
+        return EmotionHead(EmotionHeadConfig.of(recipe.model, encoders.shapes, labels))
+
+
+def _check_labels(corpus: Corpus, dev: Corpus | None) -> None:
+    corpus.values("label")
+    if len(corpus.labels) < 2:
+        raise InputError(f"all clips are labelled {', '.join(corpus.labels)}; training needs at least two labels")
+    if dev is not None:
+        dev.values("label")
+        strange = [clip for clip in dev if clip.label not in corpus.labels]
+        if strange:
+            known = ", ".join(corpus.labels)
+            raise InputError(
+                f"{clip.describe()}: label {clip.label!r} does not occur in training ({known})" for clip in strange
+            )

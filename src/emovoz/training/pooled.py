@@ -1,0 +1,47 @@
+"""Training on pooled vectors: where nothing before pooling can learn, a clip's vectors are made once."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from emovoz.inference.scores import collate_pooled, parts_of, pooled
+from emovoz.model import EmotionHead
+from emovoz.model.fusion import Standardise
+from emovoz.training.examples import Example, Examples
+
+
+def pooled_examples(head: EmotionHead, examples: Examples) -> Examples:
+    """The same examples with one vector [dim] a part in the place of features, unless they have them already."""
+    return examples if examples.pooled else Examples(pooled(head, examples.features), examples.targets, pooled=True)
+
+
+def fit_scales(head: EmotionHead, examples: Examples) -> None:
+    """Measure mean and deviation of every part over the clips that have it, where the head standardises."""
+    for name, scale in head.join.scale.items():
+        vectors = [clip.by_modality[name] for clip in examples.features if name in clip.by_modality]
+        if isinstance(scale, Standardise) and vectors:
+            scale.fit(torch.stack(vectors).to(scale.mean.device))
+
+
+class Decider(nn.Module):
+    """What a head does after pooling, as a model of its own for training; the modules are the head's."""
+
+    def __init__(self, head: EmotionHead) -> None:
+        super().__init__()
+        self.join, self.classifier = head.join, head.classifier
+
+    def forward(self, labels: Tensor | None = None, **vectors: Tensor) -> SequenceClassifierOutput:
+        """Logits from what `collate_pooled_examples` makes."""
+        return SequenceClassifierOutput(logits=self.classifier(self.joined(vectors)))
+
+    def joined(self, vectors: dict[str, Tensor]) -> Tensor:
+        """The vectors [batch, dim] that the classifier sees."""
+        return self.join(parts_of(vectors, next(self.classifier.parameters()).device))
+
+
+def collate_pooled_examples(examples: Sequence[Example], dims: Mapping[str, int]) -> dict[str, Tensor]:
+    """A Decider's inputs, labels included."""
+    batch = collate_pooled([example.features for example in examples], dict(dims))
+    return {**batch, "labels": torch.tensor([example.target for example in examples])}

@@ -1,0 +1,171 @@
+"""Fitting: what a recipe asks of training is what happens."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_class_weight
+
+from emovoz.features import ClipFeatures, collate
+from emovoz.inference import probabilities
+from emovoz.model import EmotionHead, EmotionHeadConfig
+from emovoz.recipe import Model, Training
+from emovoz.training import Fitted, fit
+from emovoz.training.examples import Examples
+from emovoz.training.gradient import _optimiser
+from emovoz.training.losses import inverse_frequency_weights
+
+LABELS = ["anger", "joy", "sadness"]
+FIXED: dict[str, Any] = {"layer_mix": "concatenate", "layer_norm": False, "pooling": "mean_std", "standardise": True}
+
+
+def examples(
+    clips: int, seed: int = 0, *, layers: int = 2, text: bool = False, informative: int | None = None
+) -> Examples:
+    """Random features whose mean depends on the label; with `informative`, only in that layer."""
+    random = np.random.default_rng(seed)
+    directions = np.random.default_rng(99).normal(size=(3, 8))
+    features, targets = [], []
+    for i in range(clips):
+        target = i % 3
+        values = random.normal(size=(layers, int(random.integers(5, 30)), 8))
+        values[slice(None) if informative is None else informative] += directions[target]
+        by_modality = {"speech": torch.tensor(values).half()}
+        if text:
+            by_modality["text"] = torch.tensor(random.normal(size=(2, 6, 4)) + directions[target, :4]).half()
+        features.append(ClipFeatures(by_modality))
+        targets.append(target)
+    return Examples(features, targets)
+
+
+def head(seed: int = 0, *, layers: int = 2, text: bool = False, **model: Any) -> EmotionHead:
+    torch.manual_seed(seed)
+    shapes = {"speech": (layers, 8), **({"text": (2, 4)} if text else {})}
+    return EmotionHead(EmotionHeadConfig.of(Model(**model), shapes, LABELS))
+
+
+def accuracy(fitted: Fitted, test: Examples) -> float:
+    return float((probabilities(fitted.head, test.features).argmax(1) == test.targets).mean())
+
+
+def tensors(fitted: Fitted) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in fitted.head.state_dict().items()}
+
+
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize(
+    "model",
+    [{}, {"pooling": "mean_std"}, {"fusion": "pooled"}, FIXED | {"fusion": "pooled"}, {"hidden_layers": 0, "width": 5}],
+)
+def test_every_kind_of_head_learns(model: dict[str, Any], text: bool) -> None:
+    training = Training(epochs=30, learning_rate=0.01)
+    fitted = fit(head(text=text, **model), examples(90, text=text), examples(30, 1, text=text), training)
+    assert accuracy(fitted, examples(60, 2, text=text)) > 0.8
+    assert fitted.history[-1]["loss"] < fitted.history[0]["loss"]
+
+
+def test_the_same_seed_gives_the_same_head_and_another_seed_another() -> None:
+    def run(seed: int) -> dict[str, torch.Tensor]:
+        training = Training(epochs=2, seed=seed, modality_dropout=0.3)
+        return tensors(fit(head(text=True), examples(40, text=True), examples(15, 1, text=True), training))
+
+    once, again, other = run(3), run(3), run(4)
+    assert all(torch.equal(once[name], again[name]) for name in once)
+    assert not all(torch.equal(once[name], other[name]) for name in once)
+
+
+def test_the_epoch_with_the_best_dev_score_is_kept() -> None:
+    dev = examples(30, 5)
+    fitted = fit(head(), examples(60), dev, Training(epochs=6, learning_rate=0.05))
+    best = max(epoch["dev_macro_f1"] for epoch in fitted.history)
+    from sklearn.metrics import f1_score
+
+    predicted = probabilities(fitted.head, dev.features).argmax(1)
+    assert f1_score(dev.targets, predicted, average="macro") == pytest.approx(best)
+
+
+def test_patience_ends_a_run_that_no_longer_improves() -> None:
+    fitted = fit(head(), examples(60), examples(30, 1), Training(epochs=60, patience=2, learning_rate=0.01))
+    scores = [epoch["dev_macro_f1"] for epoch in fitted.history]
+    assert len(scores) < 60
+    assert max(scores) == scores[-3]
+    assert max(scores[-2:]) <= scores[-3]
+
+
+def test_layer_weights_find_the_layer_that_tells_something() -> None:
+    fitted = fit(head(layers=4), examples(120, layers=4, informative=2), None, Training(epochs=15, keep="last"))
+    weights = fitted.head.get_parameter("branches.speech.mix.layer_weights").detach().softmax(0)
+    assert int(weights.argmax()) == 2
+    assert float(weights.max()) > 0.3
+
+
+def test_layer_weights_have_their_own_rate_and_do_not_decay() -> None:
+    model = head()
+    mix = model.get_parameter("branches.speech.mix.layer_weights")
+    training = Training(learning_rate=1e-4, layer_learning_rate=0.02, weight_decay=0.3)
+    groups = _optimiser(model, training).param_groups
+    (of_layers,) = [g for g in groups if any(p is mix for p in g["params"])]
+    assert (of_layers["lr"], of_layers["weight_decay"], len(of_layers["params"])) == (0.02, 0.0, 1)
+    decayed = [p for g in groups if g["weight_decay"] for p in g["params"]]
+    assert {p.ndim for p in decayed} == {2}
+    assert sum(len(g["params"]) for g in groups) == len(list(model.parameters()))
+
+
+def test_class_weights_are_those_of_scikit_learn() -> None:
+    targets = [0] * 17 + [1] * 3 + [2] * 5
+    theirs = compute_class_weight("balanced", classes=np.arange(3), y=np.array(targets))
+    np.testing.assert_allclose(inverse_frequency_weights(targets, 3), theirs, rtol=1e-6)
+
+
+def test_logistic_regression_is_that_of_scikit_learn() -> None:
+    train, test = examples(60), examples(30, 1)
+    model = FIXED | {"hidden_layers": 0, "dropout": 0.0}
+    fitted = fit(head(**model), train, None, Training(method="logistic_regression", regularisation=0.3))
+
+    def statistics(clips: Examples) -> np.ndarray:
+        frames = [clip.by_modality["speech"].double().numpy() for clip in clips.features]
+        return np.stack([np.concatenate([*x.mean(1), *x.std(1)]) for x in frames])
+
+    theirs = make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.3, class_weight="balanced", max_iter=2000, random_state=0)
+    ).fit(statistics(train), train.targets)
+    np.testing.assert_allclose(
+        probabilities(fitted.head, test.features), theirs.predict_proba(statistics(test)), atol=2e-3
+    )
+
+
+def test_pooling_once_before_training_changes_nothing_of_what_the_head_says() -> None:
+    fitted = fit(
+        head(text=True, fusion="pooled", **FIXED), examples(40, text=True), None, Training(epochs=2, keep="last")
+    )
+    clips = examples(9, 1, text=True).features
+    batch = collate(list(clips), fitted.head.config.shapes)
+    with torch.inference_mode():
+        whole = fitted.head(**batch).logits
+        each = torch.cat([fitted.head(**collate([clip], fitted.head.config.shapes)).logits for clip in clips])
+    torch.testing.assert_close(whole, each, atol=1e-4, rtol=0)
+
+
+def test_modality_dropout_is_a_function_of_seed_epoch_and_clip() -> None:
+    def kept(epoch: int, seed: int = 0) -> list[tuple[str, ...]]:
+        shown = examples(200, text=True).dropping(0.4, seed)
+        shown.epoch = epoch
+        return [tuple(sorted(shown[i].features.by_modality)) for i in range(200)]
+
+    assert kept(3) == kept(3)
+    assert kept(3) != kept(4)
+    assert kept(3) != kept(3, seed=1)
+    share = sum(len(modalities) == 1 for modalities in kept(3)) / 200
+    assert 0.25 < share < 0.55
+    assert all(modalities for modalities in kept(3))
+
+
+def test_a_loss_that_is_no_number_stops_the_run() -> None:
+    broken = examples(30)
+    list(broken.features)[4].by_modality["speech"][:] = torch.inf
+    with pytest.raises(FloatingPointError, match="epoch"):
+        fit(head(), broken, None, Training(epochs=2, keep="last"))
