@@ -1,0 +1,325 @@
+"""The command line: one verb is one call of one public function."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from emovoz import Corpus, FeatureStore
+    from emovoz import Recipe as RecipeOf
+
+app = typer.Typer(
+    help="Emotion recognised from how something is said and what is said.",
+    epilog="Every verb takes --debug, which shows the whole traceback of an error.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Manifest = Annotated[Path, typer.Argument(help="CSV with a header; the column id is required.")]
+AudioDir = Annotated[Path | None, typer.Option(help="Folder of the audio files.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe or a YAML file.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, repeatable.")]
+Store = Annotated[Path | None, typer.Option(help="Folder of the feature store; by default in the user's cache.")]
+Workers = Annotated[int, typer.Option(help="Threads that decode audio.", min=1)]
+Excluded = Annotated[
+    list[str] | None, typer.Option("--exclude-label", help="Leave out clips of this label; repeatable.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def main() -> None:
+    """Run the command line; what the user can mend ends with code 2 and a sentence, all else with code 1."""
+    from emovoz.errors import InputError
+    from emovoz.progress import show_progress
+
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    # advice of libraries about themselves is not for the user of this program
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    show_progress()
+    try:
+        code = app(arguments, standalone_mode=False)
+    except InputError as error:
+        _fail(error, debug, 2, error.faults)
+    except typer.Abort:
+        _fail(None, debug, 130, ["stopped"])
+    except KeyboardInterrupt as error:
+        _fail(error, debug, 130, ["stopped"])
+    except Exception as error:
+        if hasattr(error, "format_message"):
+            _fail(error, debug, 2, [error.format_message()])
+        _fail(
+            error, debug, 1, [f"emovoz failed: {type(error).__name__}: {error}", "run again with --debug for details"]
+        )
+    sys.exit(code or 0)
+
+
+def _fail(error: BaseException | None, debug: bool, code: int, sentences: Any) -> None:
+    if debug and error is not None:
+        raise error
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)
+    sys.exit(code)
+
+
+@app.command()
+def quickstart(
+    out: Annotated[Path, typer.Option(help="Folder of the model and the report.")] = Path("emovoz-quickstart"),
+) -> None:
+    """The main job on the built-in demo corpus: encode, train, evaluate on held-out voices, predict, report."""
+    from emovoz.quickstart import run
+
+    print(run(out))
+
+
+@app.command()
+def extract(
+    manifest: Manifest,
+    audio_dir: AudioDir = None,
+    recipe: RecipeName = "default",
+    settings: Settings = None,
+    store: Store = None,
+    workers: Workers = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Encode a corpus into the feature store; what is there already is not done again."""
+    from emovoz import extract as extract_corpus
+    from emovoz.features import FrozenEncoders
+
+    chosen = _recipe(recipe, settings)
+    corpus = _corpus(manifest, audio_dir, chosen, labels=False)
+    done = extract_corpus(corpus, FrozenEncoders.of(chosen), _store(store), workers=workers)
+    if as_json:
+        print(json.dumps(done.to_dict()))
+        return
+    encoded = ", ".join(f"{count} new {name}" for name, count in done.encoded.items())
+    print(
+        f"{done.clips} clips ({encoded}); {done.audio_seconds / 3600:.2f} h encoded in {done.seconds:.1f} s, "
+        f"{done.times_real_time:.0f}x real time; {done.stored_bytes / 1e6:.1f} MB added to {_store(store).root}"
+    )
+
+
+@app.command()
+def train(
+    manifest: Manifest,
+    out: Annotated[Path, typer.Option(help="Folder of the model.")],
+    audio_dir: AudioDir = None,
+    dev: Annotated[Path | None, typer.Option(help="Manifest of the dev clips.")] = None,
+    recipe: RecipeName = "default",
+    settings: Settings = None,
+    store: Store = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    exclude_label: Excluded = None,
+    workers: Workers = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Train a recogniser; without --dev a part of the corpus, with other speakers where known, serves as dev."""
+    from emovoz import train as train_recognizer
+    from emovoz.inference.recognizer import check_model_directory
+
+    chosen = _recipe(recipe, settings)
+    chosen = chosen if seed is None else chosen.with_seed(seed)
+    check_model_directory(out)
+    corpus = _corpus(manifest, audio_dir, chosen, excluded=exclude_label)
+    judges = _corpus(dev, audio_dir, chosen, excluded=exclude_label) if dev else None
+    recognizer = train_recognizer(corpus, chosen, dev=judges, store=_store(store), workers=workers)
+    recognizer.save_pretrained(out)
+    scores = [epoch["dev_macro_f1"] for epoch in recognizer.history if epoch["dev_macro_f1"] is not None]
+    dev_score = (max(scores) if chosen.training.keep == "best" else scores[-1]) if scores else None
+    summary = {
+        "model": str(out),
+        "clips": len(corpus),
+        "labels": recognizer.labels,
+        "dev_macro_f1": dev_score,
+    }
+    if as_json:
+        print(json.dumps(summary))
+        return
+    print(f"trained on {len(corpus)} clips, {len(recognizer.labels)} labels: {', '.join(recognizer.labels)}")
+    if dev_score is not None:
+        print(f"dev macro-F1 {dev_score:.3f} ({_DEV_MEANING[chosen.training.keep]})")
+    print(f"model: {out}")
+
+
+_DEV_MEANING = {
+    "best": "it chose the epoch, so it flatters; evaluate on other clips",
+    "last": "it chose nothing; evaluate on other clips for an interval",
+}
+
+
+@app.command()
+def crossval(
+    manifest: Manifest,
+    audio_dir: AudioDir = None,
+    recipe: Annotated[list[str] | None, typer.Option(help="Repeatable: compares.")] = None,
+    settings: Settings = None,
+    folds: Annotated[int | None, typer.Option(help="By default 5, or as many as there are groups.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column kept apart; by default speaker, where known.")] = None,
+    seeds: Annotated[int, typer.Option(help="Runs with different seeds.", min=1)] = 3,
+    exclude_label: Excluded = None,
+    store: Store = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for results.json, predictions and report.html.")] = None,
+    workers: Workers = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Cross-validate a recipe, or compare several on the same folds."""
+    from emovoz import crossval as cross_validate
+
+    recipes = [_recipe(name, settings) for name in recipe or ["default"]]
+    needs_audio = any(one.text is None for one in recipes)
+    corpus = _corpus(
+        manifest, audio_dir, recipes[0], excluded=exclude_label, audio=needs_audio or audio_dir is not None
+    )
+    result = cross_validate(
+        corpus, recipes, folds=folds, group=group, seeds=seeds, store=_store(store), workers=workers
+    )
+    _show(result.results, as_json)
+    if out:
+        result.save(out)
+        print(f"report: {out / 'report.html'}", file=sys.stderr)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Model folder or hub id.")],
+    manifest: Manifest,
+    audio_dir: AudioDir = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for results.json, predictions.csv and report.html.")] = None,
+    submission: Annotated[
+        Path | None, typer.Option(help="CSV id,label of every clip, in the manifest's order.")
+    ] = None,
+    exclude_label: Excluded = None,
+    store: Store = None,
+    workers: Workers = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Score a saved model; clips without a label are predicted and not scored."""
+    from emovoz import Recognizer
+    from emovoz import evaluate as evaluate_recognizer
+
+    recognizer = Recognizer.from_pretrained(model)
+    corpus = _corpus(manifest, audio_dir, recognizer.recipe, labels=False, excluded=exclude_label)
+    evaluation = evaluate_recognizer(recognizer, corpus, store=_store(store), workers=workers)
+    _show(evaluation.results, as_json)
+    if out:
+        evaluation.save(out)
+        print(f"report: {out / 'report.html'}", file=sys.stderr)
+    if submission:
+        evaluation.save_submission(submission)
+        print(f"submission: {submission}", file=sys.stderr)
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="Model folder or hub id.")],
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Files, folders, a manifest, - for paths on stdin.")
+    ],
+    form: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
+    text: Annotated[str | None, typer.Option(help="What is said, where there is one clip.")] = None,
+    audio_dir: AudioDir = None,
+    batch_size: Annotated[int, typer.Option(help="Clips encoded together.", min=1)] = 16,
+) -> None:
+    """Label clips: a line each, also for one that cannot be judged."""
+    from emovoz import InputError, Recognizer
+    from emovoz.inference.inputs import clips_of, with_text
+    from emovoz.inference.lines import WRITERS
+
+    if form not in WRITERS:
+        raise InputError(f"--format {form}: choose {' or '.join(WRITERS)}")
+    recognizer = Recognizer.from_pretrained(model)
+    clips = with_text(clips_of(_with_stdin(inputs), audio_dir=audio_dir), text)
+    failed = 0
+    for line, prediction in WRITERS[form](recognizer.predict_each(clips, batch_size=batch_size), recognizer.labels):
+        print(line, flush=True)
+        failed += prediction is not None and prediction.error is not None
+    raise typer.Exit(2 if failed else 0)
+
+
+@app.command()
+def encoders(
+    check: Annotated[str | None, typer.Option(help="Load this encoder and run it once.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The encoders known by name: where their weights would come from here, size, licence, usable or not."""
+    from emovoz.encoders.status import check_encoder, encoder_table
+
+    rows = [check_encoder(check)] if check else encoder_table()
+    _table(rows, as_json)
+
+
+@app.command()
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Print this recipe in full.")] = None, as_json: AsJson = False
+) -> None:
+    """The shipped recipes, or one of them in full."""
+    from emovoz.recipe import Recipe, shipped_recipes
+
+    if name is None:
+        _table([{"recipe": key, "description": value} for key, value in shipped_recipes().items()], as_json)
+    elif as_json:
+        print(Recipe.load(name).model_dump_json(indent=2))
+    else:
+        print(Recipe.load(name).to_yaml(), end="")
+
+
+def _recipe(name: str, settings: list[str] | None) -> "RecipeOf":
+    from emovoz import Recipe
+
+    return Recipe.load(name, settings or ())
+
+
+def _corpus(
+    manifest: Path,
+    audio_dir: Path | None,
+    recipe: "RecipeOf",
+    *,
+    labels: bool = True,
+    excluded: list[str] | None = None,
+    audio: bool | None = None,
+) -> "Corpus":
+    from emovoz import Corpus
+
+    needed = audio_dir is not None or recipe.text is None if audio is None else audio
+    corpus = Corpus.from_csv(manifest, audio_dir, audio=needed, labels=labels)
+    return corpus.without(*excluded) if excluded else corpus
+
+
+def _store(folder: Path | None) -> "FeatureStore":
+    from emovoz.features import FeatureStore, default_store
+
+    return FeatureStore(folder or default_store())
+
+
+def _with_stdin(inputs: list[str]) -> Iterator[str]:
+    for one in inputs:
+        if one == "-":
+            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+        else:
+            yield one
+
+
+def _show(results: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(results, ensure_ascii=False))
+        return
+    from emovoz.evaluation.text import summary
+
+    print(summary(results))
+
+
+def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    widths = {name: max(len(name), *(len(str(row[name])) for row in rows)) for name in rows[0]}
+    for row in [{name: name for name in rows[0]}, *rows]:
+        print("  ".join(str(row[name]).ljust(width) for name, width in widths.items()).rstrip())

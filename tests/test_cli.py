@@ -1,0 +1,170 @@
+"""The command line, run as a user runs it."""
+
+import csv
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from emovoz import Corpus
+from helpers import emovoz, json_lines
+
+
+def manifest(path: Path, rows: list[dict[str, str]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory, demo: Corpus) -> Path:
+    """Demo transcripts without audio."""
+    clips = demo.split("train")
+    rows = [{"id": c.id, "label": c.label or "", "transcription": c.transcription or ""} for c in clips]
+    return manifest(tmp_path_factory.mktemp("texts") / "train.csv", rows)
+
+
+@pytest.fixture(scope="module")
+def text_model(tmp_path_factory: pytest.TempPathFactory, texts: Path, tiny_bert: Path) -> Path:
+    out = tmp_path_factory.mktemp("models") / "text"
+    setting = f"text.model={tiny_bert}"
+    done = emovoz(
+        "train", str(texts), "--recipe", "text", "--set", setting, "--set", "text.layers=all", "--out", str(out)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "dev macro-F1" in done.stdout
+    return out
+
+
+def test_help_answers_in_under_a_second() -> None:
+    emovoz("--help")
+    started = time.perf_counter()
+    done = emovoz("--help")
+    assert time.perf_counter() - started < 1
+    for verb in ("quickstart", "extract", "train", "crossval", "evaluate", "predict", "encoders", "recipes"):
+        assert verb in done.stdout
+
+
+def test_importing_emovoz_does_not_load_torch() -> None:
+    script = (
+        "import sys, emovoz; assert not {'torch', 'transformers', 'sklearn'} & set(sys.modules); print(dir(emovoz))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "Recognizer" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train", "nowhere.csv", "--out", "m"], "nowhere.csv"),
+        (["recipes", "spech"], "did you mean 'speech'"),
+        (["predict", "no-model", "a.wav"], "no model 'no-model'"),
+        (["train", "nowhere.csv"], "--out"),
+        (["fly"], "fly"),
+        (["crossval", "nowhere.csv", "--set", "training.epoch=1"], "did you mean 'epochs'"),
+    ],
+)
+def test_a_fault_of_the_user_is_a_sentence_and_code_2(arguments: list[str], sentence: str) -> None:
+    done = emovoz(*arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback() -> None:
+    assert "Traceback" in emovoz("recipes", "spech", "--debug").stderr
+
+
+def test_all_faults_of_a_manifest_come_at_once(tmp_path: Path) -> None:
+    rows = [{"id": "a.wav", "label": "joy"}, {"id": "", "label": "joy"}, {"id": "b.wav", "label": ""}]
+    path = str(manifest(tmp_path / "m.csv", rows))
+    done = emovoz("train", path, "--recipe", "speech", "--out", str(tmp_path / "m"))
+    assert done.returncode == 2
+    assert [f"row {row}" in done.stderr for row in (2, 3, 4)] == [True] * 3
+    assert "no label" in done.stderr
+    assert not (tmp_path / "m").exists()
+
+
+def test_unlabelled_rows_give_a_submission_in_order(text_model: Path, demo: Corpus, tmp_path: Path) -> None:
+    test = list(demo.split("test"))[::-1]
+    rows = [{"id": c.id, "transcription": c.transcription or ""} for c in test]
+    out, submission = tmp_path / "out", tmp_path / "s.csv"
+    path = str(manifest(tmp_path / "test.csv", rows))
+    done = emovoz("evaluate", str(text_model), path, "--submission", str(submission), "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    with submission.open() as file:
+        written = list(csv.DictReader(file))
+    assert [row["id"] for row in written] == [clip.id for clip in test]
+    assert {row["label"] for row in written} <= set(demo.labels)
+    results = json.loads((out / "results.json").read_text())
+    assert results["macro_f1"] is None
+    assert (results["n"], results["data"]["n"]) == (0, 48)
+
+
+def test_evaluate_prints_the_schema_and_knows_its_labels(text_model: Path, texts: Path, tmp_path: Path) -> None:
+    results = json.loads(emovoz("evaluate", str(text_model), str(texts), "--json").stdout)
+    expected = (
+        "protocol n macro_f1 uar accuracy per_class confusion labels ece seeds folds recipe data versions seconds"
+    )
+    assert set(expected.split()) <= set(results)
+    strange = manifest(tmp_path / "m.csv", [{"id": "a", "label": "boredom", "transcription": "hola"}])
+    done = emovoz("evaluate", str(text_model), str(strange))
+    assert done.returncode == 2
+    assert "row 2: a: label 'boredom'" in done.stderr
+
+
+def test_predict_writes_a_line_each_and_ends_with_2_where_one_failed(quickstart: Path, demo: Corpus) -> None:
+    good, bad = str(demo.clips[0].audio), "nowhere.wav"
+    done = emovoz("predict", str(quickstart / "model"), "-", stdin=f"{good}\n{bad}\n")
+    assert done.returncode == 2
+    first, second = json_lines(done.stdout)
+    assert set(first) == {"id", "label", "scores", "seconds", "transcription", "modalities", "model"}
+    assert first["id"] == good
+    assert first["label"] == max(first["scores"], key=first["scores"].get)
+    assert second == {"id": bad, "error": "no such file"}
+
+
+def test_predict_writes_csv(quickstart: Path, demo: Corpus) -> None:
+    done = emovoz(
+        "predict", str(quickstart / "model"), str(demo.clips[0].audio), "--format", "csv", "--text", 'di "no", ya'
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = csv.DictReader(done.stdout.splitlines())
+    assert row["transcription"] == 'di "no", ya'
+    assert sum(float(row[f"score_{label}"]) for label in demo.labels) == pytest.approx(1)
+
+
+def test_a_text_model_cannot_judge_audio_alone(text_model: Path, demo: Corpus) -> None:
+    done = emovoz("predict", str(text_model), str(demo.clips[0].audio))
+    assert done.returncode == 2
+    assert "no transcription" in json_lines(done.stdout)[0]["error"]
+
+
+def test_extract_tells_what_it_did(texts: Path, tiny_bert: Path, tmp_path: Path) -> None:
+    command = [
+        "extract",
+        str(texts),
+        "--recipe",
+        "text",
+        "--set",
+        f"text.model={tiny_bert}",
+        "--set",
+        "text.layers=all",
+    ]
+    done = json.loads(emovoz(*command, "--store", str(tmp_path), "--json").stdout)
+    assert done["encoded"] == {"text": 120}
+    assert "0 new text" in emovoz(*command, "--store", str(tmp_path)).stdout
+
+
+def test_recipes_lists_the_shipped_ones_and_prints_one_in_full(tmp_path: Path) -> None:
+    listed = emovoz("recipes").stdout
+    for name in ("default", "speech", "text", "baseline-logreg"):
+        assert name in listed
+    full = emovoz("recipes", "default").stdout
+    (tmp_path / "mine.yaml").write_text(full)
+    assert emovoz("recipes", str(tmp_path / "mine.yaml")).stdout == full
