@@ -187,17 +187,17 @@ def test_an_override_whose_value_is_no_yaml_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("speech: [1", "recipe mine: not valid YAML: "),
-        ("speech:\n\t- 1", "recipe mine: not valid YAML: "),
-        ("", "recipe mine: no settings in it"),
-        ("- speech", "recipe mine: no settings in it"),
-        ("speech: {1: 2}", "recipe mine: speech.1: "),
-        ("speech: !!python/object:os.system {}", "recipe mine: not valid YAML: "),
+        ("speech: [1", "mine.yaml: not valid YAML: "),
+        ("speech:\n\t- 1", "mine.yaml: not valid YAML: "),
+        ("", "mine.yaml: no settings in it"),
+        ("- speech", "mine.yaml: no settings in it"),
+        ("speech: {1: 2}", "mine.yaml: speech.1: "),
+        ("speech: !!python/object:os.system {}", "mine.yaml: not valid YAML: "),
     ],
 )
 def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str, fault: str) -> None:
     (told,) = faults_of(write(tmp_path, text))
-    assert told.startswith(fault)
+    assert fault in told
     assert "\n" not in told
 
 

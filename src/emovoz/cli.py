@@ -1,5 +1,6 @@
 """The command line: one verb is one call of one public function."""
 
+import io
 import json
 import os
 import sys
@@ -44,11 +45,19 @@ def main() -> None:
     # advice of libraries about themselves is not for the user of this program
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for stream in (sys.stdout, sys.stderr):
+        # a file name that is no valid text must not end a run
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     show_progress()
     try:
         code = app(arguments, standalone_mode=False)
     except InputError as error:
         _fail(error, debug, 2, error.faults)
+    except BrokenPipeError:
+        # whoever read the output has had enough; what Python would still flush goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except typer.Abort:
         _fail(None, debug, 130, ["stopped"])
     except KeyboardInterrupt as error:
@@ -116,7 +125,7 @@ def train(
     recipe: RecipeName = "default",
     settings: Settings = None,
     store: Store = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.", min=0, max=2**31 - 1)] = None,
     exclude_label: Excluded = None,
     workers: Workers = 2,
     as_json: AsJson = False,
@@ -161,7 +170,7 @@ def crossval(
     audio_dir: AudioDir = None,
     recipe: Annotated[list[str] | None, typer.Option(help="Repeatable: compares.")] = None,
     settings: Settings = None,
-    folds: Annotated[int | None, typer.Option(help="By default 5, or as many as there are groups.")] = None,
+    folds: Annotated[int | None, typer.Option(help="By default 5, or as many as there are groups.", min=2)] = None,
     group: Annotated[str | None, typer.Option(help="Column kept apart; by default speaker, where known.")] = None,
     seeds: Annotated[int, typer.Option(help="Runs with different seeds.", min=1)] = 3,
     exclude_label: Excluded = None,
@@ -172,7 +181,10 @@ def crossval(
 ) -> None:
     """Cross-validate a recipe, or compare several on the same folds."""
     from emovoz import crossval as cross_validate
+    from emovoz.files import check_folder
 
+    if out:
+        check_folder(out)
     recipes = [_recipe(name, settings) for name in recipe or ["default"]]
     needs_audio = any(one.text is None for one in recipes)
     corpus = _corpus(
@@ -204,7 +216,12 @@ def evaluate(
     """Score a saved model; clips without a label are predicted and not scored."""
     from emovoz import Recognizer
     from emovoz import evaluate as evaluate_recognizer
+    from emovoz.files import check_file, check_folder
 
+    if out:
+        check_folder(out)
+    if submission:
+        check_file(submission)
     recognizer = Recognizer.from_pretrained(model)
     corpus = _corpus(manifest, audio_dir, recognizer.recipe, labels=False, excluded=exclude_label)
     evaluation = evaluate_recognizer(recognizer, corpus, store=_store(store), workers=workers)
@@ -236,7 +253,8 @@ def predict(
     if form not in WRITERS:
         raise InputError(f"--format {form}: choose {' or '.join(WRITERS)}")
     recognizer = Recognizer.from_pretrained(model)
-    clips = with_text(clips_of(_with_stdin(inputs), audio_dir=audio_dir), text)
+    given = _with_stdin(inputs) if len(inputs) > 1 or "-" in inputs else inputs[0]
+    clips = with_text(clips_of(given, audio_dir=audio_dir), text)
     failed = 0
     for line, prediction in WRITERS[form](recognizer.predict_each(clips, batch_size=batch_size), recognizer.labels):
         print(line, flush=True)
@@ -287,10 +305,14 @@ def _corpus(
     audio: bool | None = None,
 ) -> "Corpus":
     from emovoz import Corpus
+    from emovoz.progress import say
 
     needed = audio_dir is not None or recipe.text is None if audio is None else audio
     corpus = Corpus.from_csv(manifest, audio_dir, audio=needed, labels=labels)
-    return corpus.without(*excluded) if excluded else corpus
+    there = [label for label in excluded or () if label in corpus.labels]
+    for label in set(excluded or ()) - set(there):
+        say(f"{manifest}: no clip is labelled {label!r}, so none is left out; labels: {', '.join(corpus.labels)}")
+    return corpus.without(*there) if there else corpus
 
 
 def _store(folder: Path | None) -> "FeatureStore":

@@ -6,7 +6,9 @@ from pathlib import Path
 from emovoz.corpus import demo_corpus
 from emovoz.evaluation import evaluate
 from emovoz.evaluation.text import summary
+from emovoz.files import check_folder
 from emovoz.inference import Prediction
+from emovoz.inference.recognizer import check_model_directory
 from emovoz.progress import say
 from emovoz.recipe import Recipe
 from emovoz.training import train
@@ -18,11 +20,13 @@ NOTE = (
 
 
 def run(out: Path) -> str:
-    """Train on five demo voices, choose the epoch by a sixth, evaluate on two others; what happened, as text.
+    """Train on five demo voices, watch a sixth, evaluate on two others; what happened, as text.
 
     Args:
         out: folder for `model/`, `results.json`, `predictions.csv` and `report.html`.
     """
+    check_folder(out)
+    check_model_directory(out / "model")
     corpus = demo_corpus()
     training, dev, test = (corpus.split(name) for name in ("train", "dev", "test"))
     say(f"demo corpus: {len(corpus)} synthetic clips, {len(corpus.labels)} emotions, 8 voices (5 train, 1 dev, 2 test)")

@@ -130,6 +130,11 @@ class Training(_Section):
     modality_dropout: Fraction = 0.0
     regularisation: Positive = 1.0
 
+    @property
+    def chooses_epoch(self) -> bool:
+        """Whether dev clips decide which epoch is kept."""
+        return self.method == "gradient" and self.keep == "best"
+
 
 class Evaluation(_Section):
     """How scores are given.
@@ -196,16 +201,20 @@ class Recipe(_Section):
         try:
             settings = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise InputError(f"recipe {name}: not valid YAML: {' '.join(str(error).split())}") from error
+            raise InputError(f"recipe {source}: not valid YAML: {' '.join(str(error).split())}") from error
         if not isinstance(settings, dict):
-            raise InputError(f"recipe {name}: no settings in it")
+            raise InputError(f"recipe {source}: no settings in it")
         for override in overrides:
             _override(settings, override)
-        return cls.checked({"name": name, **settings})
+        return cls.checked({"name": name, **settings}, place=str(source))
 
     @classmethod
-    def checked(cls, settings: Mapping[str, Any]) -> "Recipe":
+    def checked(cls, settings: Mapping[str, Any], place: str | None = None) -> "Recipe":
         """A recipe from nested settings; every fault is told at once.
+
+        Args:
+            settings: as in a recipe's YAML.
+            place: where they were read, for error messages; by default the recipe's name.
 
         Raises:
             InputError: an unknown key, answered with the nearest known one, or a value that cannot be.
@@ -213,8 +222,8 @@ class Recipe(_Section):
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
-            name = settings.get("name", "unnamed")
-            raise InputError(f"recipe {name}: {_sentence(fault)}" for fault in error.errors()) from None
+            where = place or settings.get("name", "unnamed")
+            raise InputError(f"recipe {where}: {_sentence(fault)}" for fault in error.errors()) from None
 
     def to_yaml(self) -> str:
         """The whole recipe, every setting written out."""

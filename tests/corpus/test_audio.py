@@ -239,3 +239,29 @@ def test_the_faintest_sound_that_is_not_silence_is_accepted() -> None:
 def test_seconds_of_a_file_that_is_no_audio_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match="not readable as audio"):
         seconds_of(raw(tmp_path / "a.wav", b"no"))
+
+
+def test_integers_in_memory_stand_for_minus_one_to_one() -> None:
+    tone = np.sin(np.arange(16000) * 0.1) * 0.5
+    whole = load_audio(Waveform((tone * 32768).astype(np.int16), 16000))
+    np.testing.assert_allclose(whole, tone, atol=1e-4)
+
+
+def test_a_file_of_bare_samples_and_an_impossible_name_are_explained(tmp_path: Path) -> None:
+    (tmp_path / "a.raw").write_bytes(b"0123456789" * 500)
+    with pytest.raises(ClipError, match="not readable as audio"):
+        load_audio(tmp_path / "a.raw")
+    with pytest.raises(ClipError, match="no such file"):
+        load_audio(tmp_path / ("x" * 300))
+
+
+def test_a_header_without_a_length_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "streamed.flac"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 16000), 16000)
+    data = bytearray(path.read_bytes())
+    # STREAMINFO: the 36-bit number of samples is 0 where an encoder wrote to a pipe
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    with pytest.raises(ClipError, match="how long"):
+        load_audio(path)

@@ -182,3 +182,15 @@ def test_a_corpus_too_small_to_cut_is_cut_or_refused_as_the_users_to_mend(
         return
     assert rest.clips
     assert held.clips
+
+
+def test_a_speaker_with_most_of_the_clips_is_not_the_one_held_out() -> None:
+    sizes = {"much": 90, "some": 20, "few": 12}
+    clips = [
+        Clip(f"{name}{i}", transcription="x", label=("joy", "fear")[i % 2], speaker=name)
+        for name, size in sizes.items()
+        for i in range(size)
+    ]
+    for seed in range(4):
+        _, held = held_out(Corpus(clips), 0.15, seed=seed)
+        assert {clips[i].speaker for i in held} <= {"some", "few"}

@@ -85,6 +85,25 @@ def test_all_unusable_clips_are_told_at_once_and_the_others_are_kept(tiny: Froze
     assert extract(Corpus(corpus.clips[:1]), tiny, store).encoded["speech"] == 0
 
 
+def test_equal_unusable_files_are_each_told_in_the_order_of_the_manifest(tiny: FrozenEncoders, tmp_path: Path) -> None:
+    clips = []
+    for i in range(3):
+        (tmp_path / f"{i}.wav").write_bytes(b"")
+        clips.append(Clip(f"{i}", tmp_path / f"{i}.wav", place=f"row {i}"))
+    with pytest.raises(InputError) as caught:
+        extract(Corpus(clips), tiny, FeatureStore(tmp_path / "store"))
+    assert [fault.split(":")[0] for fault in caught.value.faults] == ["row 0", "row 1", "row 2"]
+
+
+def test_very_short_clips_are_encoded_and_refused_ones_stay_refused(tiny: FrozenEncoders, tmp_path: Path) -> None:
+    short, too_short = Clip("short", noise(0.04)), Clip("too short", noise(0.01, 1))
+    store = FeatureStore(tmp_path)
+    for _ in range(2):
+        with pytest.raises(InputError, match="too short: 10 ms"):
+            extract(Corpus([short, too_short]), tiny, store)
+    assert extract(Corpus([short]), tiny, store).encoded["speech"] == 0
+
+
 def test_killed_again_and_again_it_still_ends_with_every_feature(tiny_whisper: Path, tmp_path: Path) -> None:
     names = [f"{i}.wav" for i in range(60)]
     for i, name in enumerate(names):

@@ -130,3 +130,16 @@ def test_a_folder_with_something_else_is_never_overwritten(recognizer: Recognize
 def test_a_model_that_is_not_there(source: str) -> None:
     with pytest.raises(InputError, match="no model"):
         Recognizer.from_pretrained(source)
+
+
+def test_files_of_one_name_in_two_folders_keep_apart(recognizer: Recognizer, demo: Corpus, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        shutil.copy(audio(demo.clips[0]), tmp_path / name / "a.ogg")
+    found = recognizer.predict([tmp_path / "one", tmp_path / "two"])
+    assert [one.id for one in found] == [f"{tmp_path}/one/a.ogg", f"{tmp_path}/two/a.ogg"]
+
+
+def test_an_empty_folder_is_refused(recognizer: Recognizer, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no files"):
+        recognizer.predict(tmp_path)

@@ -15,6 +15,8 @@ SHORTEST_SECONDS = 0.025
 """One analysis window of the spectrogram; nothing can be heard in less."""
 SILENCE = 1 / 32768
 """One step of 16-bit audio: a clip that never rises above it holds no sound."""
+LONGEST_SECONDS = 7 * 24 * 3600
+"""A header that claims more than a week does not know."""
 _STREAMED = 0x7FFFF000
 """A wav written to a pipe claims a length near 2 or 4 GiB; that is no truncation."""
 
@@ -48,9 +50,7 @@ def load_audio(
     (16000,)
     """
     waveform = _slice(audio, start, end) if isinstance(audio, Waveform) else _read(audio, start, end)
-    samples = waveform.samples.astype(np.float32)
-    if samples.ndim == 2:
-        samples = samples.mean(axis=1)
+    samples = _mono(waveform)
     seconds = len(samples) / waveform.rate
     if len(samples) == 0:
         raise ClipError("empty: it holds no samples")
@@ -65,6 +65,16 @@ def load_audio(
     return np.ascontiguousarray(samples)
 
 
+def _mono(waveform: Waveform) -> np.ndarray:
+    samples = np.asarray(waveform.samples)
+    if samples.ndim not in (1, 2) or waveform.rate <= 0:
+        raise ClipError(f"samples of shape {samples.shape} at {waveform.rate} Hz; expected [time] or [time, channel]")
+    # integers stand for -1 to 1, as in a file of that width
+    scale = np.iinfo(samples.dtype).max + 1.0 if np.issubdtype(samples.dtype, np.integer) else 1.0
+    samples = (samples / scale).astype(np.float32)
+    return samples.mean(axis=1) if samples.ndim == 2 else samples
+
+
 def seconds_of(audio: Path | Waveform, *, start: float | None = None, end: float | None = None) -> float:
     """Length of the audio in seconds, from its header alone where it is a file.
 
@@ -75,16 +85,18 @@ def seconds_of(audio: Path | Waveform, *, start: float | None = None, end: float
         whole = len(audio.samples) / audio.rate
     else:
         with _open(audio) as file:
+            _refuse_unknown_length(file)
             whole = file.frames / file.samplerate
     return max(0.0, min(whole, whole if end is None else end) - (start or 0.0))
 
 
 def _open(path: Path) -> soundfile.SoundFile:
-    if not path.is_file():
+    if not is_file(path):
         raise ClipError("no such file")
     try:
         return soundfile.SoundFile(path)
-    except (soundfile.SoundFileError, OSError) as error:
+    except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
+        # TypeError: soundfile takes a name ending in .raw for samples without a header
         reason = getattr(error, "error_string", "") or getattr(error, "strerror", "") or str(error)
         raise ClipError(f"not readable as audio ({reason.strip().rstrip('.')})") from error
 
@@ -92,6 +104,7 @@ def _open(path: Path) -> soundfile.SoundFile:
 def _read(path: Path, start: float | None, end: float | None) -> Waveform:
     with _open(path) as file:
         _refuse_cut_wav(file)
+        _refuse_unknown_length(file)
         first, last = _bounds(file.frames, file.samplerate, start, end)
         try:
             file.seek(first)
@@ -101,6 +114,19 @@ def _read(path: Path, start: float | None, end: float | None) -> Waveform:
         if len(samples) < last - first:
             raise ClipError(f"truncated: {len(samples)} samples where the header promises {last - first}")
         return Waveform(samples, file.samplerate)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; False also for a name that no file can have."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _refuse_unknown_length(file: soundfile.SoundFile) -> None:
+    if not 0 <= file.frames < LONGEST_SECONDS * file.samplerate:
+        raise ClipError("its header does not say how long it is; convert it, for instance to wav")
 
 
 def _refuse_cut_wav(file: soundfile.SoundFile) -> None:

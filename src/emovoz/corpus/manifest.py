@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from emovoz.corpus.audio import is_file
 from emovoz.corpus.clip import Clip
 from emovoz.errors import InputError
 
@@ -25,7 +26,7 @@ def read_manifest(path: Path, audio_dir: Path | None, *, need_audio: bool, need_
     faults: list[str] = []
     clips: list[Clip] = []
     first_row: dict[str, str] = {}
-    for place, row in _rows(path, faults):
+    for place, row in _rows(path, faults, need_labels):
         wrong = _faults(row, folder, need_audio=need_audio, need_labels=need_labels)
         if row["id"] in first_row:
             wrong.append(f"id {row['id']!r} was already used on {first_row[row['id']]}")
@@ -40,19 +41,19 @@ def read_manifest(path: Path, audio_dir: Path | None, *, need_audio: bool, need_
     return clips
 
 
-def _rows(path: Path, faults: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
+def _rows(path: Path, faults: list[str], need_labels: bool) -> Iterator[tuple[str, dict[str, str]]]:
     """(file and line, {column: cell}) of each row that has the header's shape."""
     csv.field_size_limit(sys.maxsize)
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     line = 1
     try:
         header = [name.strip() for name in next(reader, [])]
-        _check_header(path, header)
+        _check_header(path, header, need_labels)
         line = reader.line_num + 1
         for cells in reader:
             place, line = f"{path}: row {line}", reader.line_num + 1
             if len(cells) == len(header):
-                yield place, dict(zip(header, cells, strict=True))
+                yield place, {name: cell for name, cell in zip(header, cells, strict=True) if name}
             elif cells:
                 faults.append(f"{place}: {len(cells)} fields where the header has {len(header)}")
     except csv.Error as error:
@@ -71,11 +72,13 @@ def _text(path: Path) -> str:
         raise InputError(f"{path}: row {row}: not UTF-8 text; save the file as UTF-8") from error
 
 
-def _check_header(path: Path, header: list[str]) -> None:
+def _check_header(path: Path, header: list[str], need_labels: bool) -> None:
     if "id" not in header:
         found = ", ".join(header) if any(header) else "nothing"
         raise InputError(f"{path}: the header has no column 'id' (found: {found}); columns are separated by commas")
-    twice = sorted({name for name in header if header.count(name) > 1})
+    if need_labels and "label" not in header:
+        raise InputError(f"{path}: the header has no column 'label' (found: {', '.join(header)})")
+    twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise InputError(f"{path}: the header names a column twice: {', '.join(twice)}")
 
@@ -85,9 +88,9 @@ def _faults(row: dict[str, str], folder: Path, *, need_audio: bool, need_labels:
     if not row["id"].strip():
         faults.append("no id")
     audio = _audio(row, folder)
-    if need_audio and not audio.is_file():
+    if need_audio and not is_file(audio):
         faults.append(f"audio file not found: {audio}")
-    if not audio.is_file() and "transcription" not in row:
+    if not is_file(audio) and "transcription" not in row:
         faults.append(f"neither audio ({audio} does not exist) nor a transcription")
     if need_labels and not row.get("label", "").strip():
         faults.append("no label")
@@ -103,7 +106,7 @@ def _clip(row: dict[str, str], folder: Path, place: str, *, named: bool) -> Clip
     audio = _audio(row, folder)
     return Clip(
         id=row["id"],
-        audio=audio if named or audio.is_file() else None,
+        audio=audio if named or is_file(audio) else None,
         start=_seconds(row.get("start", "")),
         end=_seconds(row.get("end", "")),
         transcription=row.get("transcription"),
@@ -111,7 +114,7 @@ def _clip(row: dict[str, str], folder: Path, place: str, *, named: bool) -> Clip
         speaker=row.get("speaker", "").strip() or None,
         split=row.get("split", "").strip() or None,
         language=row.get("language", "").strip() or None,
-        extra={name: cell for name, cell in row.items() if name not in COLUMNS},
+        extra={name: cell.strip() for name, cell in row.items() if name not in COLUMNS},
         place=place,
     )
 

@@ -68,10 +68,13 @@ def held_out(corpus: Corpus, fraction: float, *, group: str = "speaker", seed: i
     groups = [clip.value(group) for clip in corpus]
     if None not in groups and len(set(groups)) >= 3:
         splitter = StratifiedGroupKFold(min(parts, len(set(groups))), shuffle=True, random_state=seed)
-        rest, held = _quietly_split(splitter, labels, groups)[0]
+        cuts = _quietly_split(splitter, labels, groups)
     else:
-        splitter = StratifiedKFold(parts, shuffle=True, random_state=seed)
-        rest, held = _quietly_split(splitter, labels)[0]
+        cuts = _quietly_split(StratifiedKFold(parts, shuffle=True, random_state=seed), labels)
+    # groups differ in size: the part nearest to the share wanted, and among equals one by seed
+    order = np.random.default_rng(seed).permutation(len(cuts))
+    cuts = [cuts[i] for i in order if len(cuts[i][0]) and len(cuts[i][1])]
+    rest, held = min(cuts, key=lambda cut: abs(len(cut[1]) - fraction * len(labels)))
     return list(map(int, rest)), list(map(int, held))
 
 

@@ -20,6 +20,19 @@ def weights_digest(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def architecture(config: Any) -> dict[str, Any]:
+    """What a transformers configuration adds to the weights: settings that no tensor's shape tells."""
+    names = (
+        "model_type",
+        "num_attention_heads",
+        "encoder_attention_heads",
+        "hidden_act",
+        "activation_function",
+        "layer_norm_eps",
+    )
+    return {name: getattr(config, name, None) for name in names}
+
+
 def fingerprint(weights: str, **settings: Any) -> str:
     """A hash of the weights' digest and every setting that changes what they give.
 

@@ -7,6 +7,8 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from emovoz.errors import InputError
+
 Module = TypeVar("Module", bound=nn.Module)
 
 PRECISION = torch.float32
@@ -14,8 +16,11 @@ PRECISION = torch.float32
 
 def compute_device() -> torch.device:
     """The device named by the variable EMOVOZ_DEVICE, else a CUDA one where there is one, else the CPU."""
-    named = os.environ.get("EMOVOZ_DEVICE")
-    return torch.device(named or ("cuda" if torch.cuda.is_available() else "cpu"))
+    named = os.environ.get("EMOVOZ_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(named)
+    except RuntimeError as error:
+        raise InputError(f"EMOVOZ_DEVICE={named}: no such device; cpu, cuda, cuda:1, ...") from error
 
 
 def to_device(module: Module, device: torch.device) -> Module:
@@ -32,9 +37,9 @@ def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
     [[1], [2, 0, 3]]
     """
     batches: list[list[int]] = []
-    filled = budget
+    filled = 0
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if filled + lengths[i] > budget:
+        if not batches or filled + lengths[i] > budget:
             batches.append([])
             filled = 0
         batches[-1].append(i)

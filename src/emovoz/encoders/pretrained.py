@@ -51,7 +51,7 @@ def load_strictly(
                 ignore_mismatched_sizes=True,
                 **options,
             )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{directory}: the weights cannot be loaded: {str(error).strip()}") from error
     faults = _faults(report, ignore)
     if faults:

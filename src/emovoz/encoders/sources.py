@@ -87,7 +87,7 @@ def download(hub_id: str) -> Path:
         InputError: the hub cannot be reached, or has no such repository.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     fetch = partial(
         snapshot_download,
@@ -97,11 +97,11 @@ def download(hub_id: str) -> Path:
     )
     try:
         return Path(fetch(local_files_only=True))
-    except LocalEntryNotFoundError:
+    except (LocalEntryNotFoundError, HFValidationError):
         pass
     try:
         return Path(fetch())
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
             f"{hub_id}: no such directory here, and it cannot be downloaded from the hub ({reason}); "

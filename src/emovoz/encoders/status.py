@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from emovoz.encoders.known import KNOWN
+from emovoz.encoders.known import KNOWN, known_encoder
 from emovoz.encoders.load import load_speech_encoder, load_text_encoder
 from emovoz.encoders.sources import locate, missing_packages
 
@@ -35,7 +35,8 @@ def check_encoder(model: str) -> dict[str, Any]:
         InputError: it cannot be loaded.
     """
     started = time.perf_counter()
-    if model in KNOWN and KNOWN[model].modality == "text":
+    known = known_encoder(model)
+    if known is not None and known.modality == "text":
         text = load_text_encoder(model)
         loaded = time.perf_counter()
         shape, fingerprint = tuple(text.encode_each(["¡Qué alegría!"])[0].shape), text.fingerprint

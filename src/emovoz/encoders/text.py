@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emovoz.encoders.fingerprint import fingerprint, weights_digest
+from emovoz.encoders.fingerprint import architecture, fingerprint, weights_digest
 from emovoz.encoders.placement import PRECISION, compute_device, equal_length_batches
 from emovoz.encoders.pretrained import load_frozen
 from emovoz.errors import InputError
@@ -48,6 +48,7 @@ class TextEncoder:
         self.fingerprint = fingerprint(
             weights_digest(self.model),
             tokenizer=self.tokenizer.backend_tokenizer.to_str(),
+            architecture=architecture(config),
             prefix=prefix,
             longest=self.longest,
             backend="torch",

@@ -10,7 +10,7 @@ from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from emovoz.corpus.audio import RESAMPLER
 from emovoz.encoders import log_mel
-from emovoz.encoders.fingerprint import fingerprint, weights_digest
+from emovoz.encoders.fingerprint import architecture, fingerprint, weights_digest
 from emovoz.encoders.placement import PRECISION, compute_device
 from emovoz.encoders.pretrained import load_frozen
 from emovoz.encoders.speech import SpeechEncoder
@@ -51,6 +51,7 @@ class WhisperSpeechEncoder(SpeechEncoder):
         self.overlap_frames = self.window_frames // 6
         self.fingerprint = fingerprint(
             weights_digest(self.model),
+            architecture=architecture(config),
             mode="unpadded",
             windows=(self.window_frames, self.overlap_frames),
             resampler=RESAMPLER,

@@ -85,15 +85,17 @@ def crossval(
 
 def _cut(corpus: Corpus, folds: int | None, group: str | None) -> _Folds:
     corpus.values("label")
-    if group is None and all(clip.speaker for clip in corpus):
+    nameless = sum(clip.speaker is None for clip in corpus)
+    if group is None and not nameless and len({clip.speaker for clip in corpus}) > 1:
         group = "speaker"
         say("folds by speaker: no voice is in training and test at once")
     if group is None:
-        say("folds stratified by label; name a column with --group to keep its values apart")
-        tests = stratified_folds(corpus, folds or USUAL_FOLDS)
+        why = f" ({nameless} of {len(corpus)} clips name no speaker)" if nameless else ""
+        say(f"folds stratified by label{why}; name a column with --group to keep its values apart")
+        tests = stratified_folds(corpus, USUAL_FOLDS if folds is None else folds)
         return _Folds(tests, None, [[] for _ in tests])
     values = corpus.values(group)
-    tests = grouped_folds(corpus, group, folds or min(USUAL_FOLDS, len(set(values))))
+    tests = grouped_folds(corpus, group, min(USUAL_FOLDS, len(set(values))) if folds is None else folds)
     return _Folds(tests, group, [sorted({values[i] for i in test}) for test in tests])
 
 
@@ -126,7 +128,7 @@ def _run(
                 )
                 trained = time.perf_counter()
                 held = examples.select(test)
-                scores[run, test] = (decided if held.pooled else probabilities)(fitted.head, held.features[:])
+                scores[run, test] = (decided if held.pooled else probabilities)(fitted.head, held.features)
                 history.append({"fold": fold, "seed": seed, "epochs": fitted.history})
                 training += trained - started
                 evaluating += time.perf_counter() - trained

@@ -81,7 +81,8 @@ class FrozenEncoders:
 
         An empty transcription counts as words only where there is nothing else to go by.
         """
-        words = clip.transcription is not None and (clip.transcription.strip() != "" or "speech" not in self.branches)
+        mute = "speech" not in self.branches or clip.audio is None
+        words = clip.transcription is not None and (clip.transcription.strip() != "" or mute)
         there = {"speech": clip.audio is not None, "text": words}
         return tuple(name for name in self.branches if there[name])
 
@@ -110,7 +111,7 @@ def encode_clips(clips: Sequence[Clip], encoders: FrozenEncoders) -> Iterator[Cl
         errors |= {i: value for i, value in inputs.items() if isinstance(value, ClipError)}
         sound = [i for i in used if i not in errors]
         for i, states in zip(sound, branch.encoder.encode_each([inputs[i] for i in sound], branch.layers), strict=True):
-            features[i][name] = stored(states)
+            features[i][name] = stored(states).cpu()
     for i in range(len(clips)):
         yield errors[i] if i in errors else ClipFeatures(features[i])
 

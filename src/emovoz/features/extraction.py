@@ -1,9 +1,11 @@
 """Encoding a corpus into the feature store; what is already there is not done again."""
 
+import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from emovoz.corpus import Clip, Corpus
@@ -11,7 +13,7 @@ from emovoz.encoders.placement import length_batches
 from emovoz.errors import ClipError, InputError
 from emovoz.features.encode import Branch, FrozenEncoders, read_all
 from emovoz.features.store import FeatureStore
-from emovoz.progress import progress
+from emovoz.progress import progress, say
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,15 @@ def extract(corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, *, wo
         InputError: every clip that cannot be used; the features of the others are in the store.
     """
     started = time.perf_counter()
-    _require(corpus, encoders)
+    _say_what_is_lacking(corpus, encoders)
     done = [_Done() for _ in encoders.branches]
+    faults = _unusable(corpus, encoders)
     for branch, of_branch in zip(encoders.branches.values(), done, strict=True):
-        by_key = {branch.key(clip): clip for clip in corpus if branch.modality in encoders.modalities(clip)}
-        _encode_missing(branch, by_key, store, workers, of_branch)
-    faults = [fault for of_branch in done for fault in of_branch.faults]
+        clips = _by_key(branch, corpus, encoders, faults)
+        _encode_missing(branch, {key: same[0] for key, same in clips.items()}, store, workers, of_branch)
+        faults |= {clip.id: error for key, error in of_branch.faults.items() for clip in clips[key]}
     if faults:
-        raise InputError(faults)
+        raise InputError(f"{clip.describe()}: {faults[clip.id]}" for clip in corpus if clip.id in faults)
     return Extraction(
         clips=len(corpus),
         audio_seconds=next(
@@ -76,6 +79,14 @@ def extract(corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, *, wo
     )
 
 
+def _say_what_is_lacking(corpus: Corpus, encoders: FrozenEncoders) -> None:
+    used = Counter(name for clip in corpus for name in encoders.modalities(clip))
+    for name, what in (("speech", "audio (give its folder with --audio-dir)"), ("text", "words")):
+        lacking = len(corpus) - used[name]
+        if name in encoders.branches and lacking and len(encoders.branches) > 1:
+            say(f"{lacking} of {len(corpus)} clips have no {what}; they are judged without")
+
+
 @dataclass
 class _Done:
     """What has been done for one branch so far."""
@@ -83,21 +94,32 @@ class _Done:
     contents: int = 0
     size: float = 0.0
     bytes: int = 0
-    faults: tuple[str, ...] = ()
-
-    def fault(self, clip: Clip, error: ClipError) -> None:
-        self.faults += (f"{clip.describe()}: {error}",)
+    faults: dict[str, ClipError] = field(default_factory=dict)
 
 
-def _require(corpus: Corpus, encoders: FrozenEncoders) -> None:
-    faults = []
+def _unusable(corpus: Corpus, encoders: FrozenEncoders) -> dict[str, ClipError]:
+    """Clips of which these encoders can use nothing, by id."""
+    faults = {}
     for clip in corpus:
         try:
             encoders.require(clip)
         except ClipError as error:
-            faults.append(f"{clip.describe()}: {error}")
-    if faults:
-        raise InputError(faults)
+            faults[clip.id] = error
+    return faults
+
+
+def _by_key(
+    branch: Branch, corpus: Corpus, encoders: FrozenEncoders, faults: dict[str, ClipError]
+) -> dict[str, list[Clip]]:
+    """The clips of each content; one whose file cannot be read joins the faults."""
+    clips: dict[str, list[Clip]] = {}
+    for clip in corpus:
+        if branch.modality in encoders.modalities(clip):
+            try:
+                clips.setdefault(branch.key(clip), []).append(clip)
+            except ClipError as error:
+                faults[clip.id] = error
+    return clips
 
 
 def _encode_missing(branch: Branch, by_key: dict[str, Clip], store: FeatureStore, workers: int, done: _Done) -> None:
@@ -113,7 +135,7 @@ def _encode_missing(branch: Branch, by_key: dict[str, Clip], store: FeatureStore
             for portion, inputs in _read_ahead(branch, by_key, sizes, workers):
                 for key, value in zip(portion, inputs, strict=True):
                     if isinstance(value, ClipError):
-                        done.fault(by_key[key], value)
+                        done.faults[key] = value
                 sound = {k: v for k, v in zip(portion, inputs, strict=True) if not isinstance(v, ClipError)}
                 absent = {key: store.absent_layers(fingerprint, key, layers) for key in sound}
                 wanted = sorted({layer for of_clip in absent.values() for layer in of_clip})
@@ -132,7 +154,7 @@ def _sizes(branch: Branch, by_key: dict[str, Clip], keys: Sequence[str], done: _
         try:
             sizes[key] = branch.size(by_key[key])
         except ClipError as error:
-            done.fault(by_key[key], error)
+            done.faults[key] = error
     return sizes
 
 
@@ -141,7 +163,7 @@ def _read_ahead(
 ) -> Iterator[tuple[list[str], list[Any]]]:
     """Portions of similar length with their inputs; the next is read while one is in use."""
     keys = list(sizes)
-    batches = length_batches([round(sizes[key]) for key in keys], branch.portion)
+    batches = length_batches([math.ceil(sizes[key]) for key in keys], branch.portion)
     portions = [[keys[i] for i in batch] for batch in batches]
     with ThreadPoolExecutor(1) as ahead:
         reading = [

@@ -4,10 +4,15 @@ import hashlib
 from pathlib import Path
 
 from emovoz.corpus import Clip, Waveform
+from emovoz.errors import ClipError
 
 
 def audio_key(clip: Clip) -> str:
-    """Hash of a clip's audio: the bytes of its file or its samples, and which part of them."""
+    """Hash of a clip's audio: the bytes of its file or its samples, and which part of them.
+
+    Raises:
+        ClipError: the file cannot be read.
+    """
     digest = hashlib.sha256()
     if isinstance(clip.audio, Waveform):
         samples = clip.audio.samples
@@ -30,5 +35,8 @@ def text_key(text: str) -> str:
 
 
 def _file_digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise ClipError(f"cannot be read ({error.strerror})") from error

@@ -5,10 +5,8 @@ tensor [time, dim] is one layer of one view of one content. There is no other in
 say, so nothing can get out of step.
 """
 
-import json
 import logging
 import os
-import struct
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,12 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from emovoz.cache import cache_directory
+from emovoz.progress import say
 
 CLEAN = "clean"
 """The view of a clip as it is; an augmented copy is another view."""
@@ -61,6 +60,7 @@ class FeatureStore:
         self.root = Path(root)
         self._indices: dict[str, dict[str, Path]] = {}
         self._open: dict[Path, safe_open] = {}
+        self._damaged: dict[str, set[Path]] = {}
 
     def missing(self, fingerprint: str, keys: Iterable[str], layers: Sequence[int], view: str = CLEAN) -> list[str]:
         """The keys, without repetition, of which a layer is not there; damaged shards count as not there."""
@@ -98,7 +98,14 @@ class FeatureStore:
         """
         folder = self.root / fingerprint
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        lock = FileLock(folder / ".lock")
+        try:
+            lock.acquire(timeout=1)
+        except Timeout:
+            say(f"waiting for another process that writes to {folder}")
+            lock.acquire()
+        with lock:
+            lock.release()
             self.refresh()
             self._discard_leftovers(fingerprint)
             writer = ShardWriter(folder, fingerprint, shard_bytes)
@@ -110,11 +117,9 @@ class FeatureStore:
 
     def _discard_leftovers(self, fingerprint: str) -> None:
         """Delete what a killed writer left and what is damaged; only the holder of the lock may."""
-        folder = self.root / fingerprint
-        sound = set(self._index(fingerprint).values())
-        for path in [*folder.glob(".shard-*"), *folder.glob("shard-*.safetensors")]:
-            if path not in sound:
-                path.unlink()
+        self._index(fingerprint)
+        for path in [*(self.root / fingerprint).glob(".shard-*"), *self._damaged.pop(fingerprint, ())]:
+            path.unlink(missing_ok=True)
 
     def _index(self, fingerprint: str) -> dict[str, Path]:
         if fingerprint not in self._indices:
@@ -129,6 +134,7 @@ class FeatureStore:
         fault = shard_fault(path, fingerprint)
         if fault:
             logger.warning("%s: %s; its clips will be encoded again", path, fault)
+            self._damaged.setdefault(fingerprint, set()).add(path)
             return []
         return list(self._file(path).keys())
 
@@ -181,7 +187,7 @@ def shard_fault(path: Path, fingerprint: str) -> str | None:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, struct.error, json.JSONDecodeError) as error:
+    except SafetensorError as error:
         return f"damaged shard ({error})"
     if metadata.get("encoder") != fingerprint:
         return "a shard of another encoder"

@@ -14,16 +14,22 @@ Inputs = str | Path | Waveform | Clip | Corpus
 def clips_of(inputs: Inputs | Iterable[Inputs], *, audio_dir: Path | str | None = None) -> Iterator[Clip]:
     """Clips of whatever is given, in order; a folder is walked through, file by file, by name.
 
+    A file's id is its path as given; in a folder, its path in there, after the folder's own where several are given.
+
     Args:
         inputs: one input or several.
         audio_dir: folder of a manifest's audio.
 
     Raises:
-        InputError: a manifest with faults.
+        InputError: a manifest with faults, or an empty folder.
     """
     if not isinstance(inputs, str | Path | Waveform | Clip | Corpus):
         for one in inputs:
-            yield from clips_of(one, audio_dir=audio_dir)
+            if isinstance(one, str | Path) and Path(one).is_dir():
+                # the same file name may be in several folders
+                yield from (replace(clip, id=f"{Path(one).as_posix()}/{clip.id}") for clip in _folder(Path(one)))
+            else:
+                yield from clips_of(one, audio_dir=audio_dir)
     elif isinstance(inputs, Corpus):
         yield from inputs
     elif isinstance(inputs, Clip):
@@ -32,7 +38,7 @@ def clips_of(inputs: Inputs | Iterable[Inputs], *, audio_dir: Path | str | None 
         yield Clip("(samples)", inputs)
     elif Path(inputs).is_dir():
         yield from _folder(Path(inputs))
-    elif Path(inputs).suffix.lower() == ".csv":
+    elif Path(inputs).suffix.lower() == ".csv" and Path(inputs).is_file():
         yield from Corpus.from_csv(inputs, audio_dir, audio=False, labels=False)
     else:
         yield Clip(str(inputs), Path(inputs))
@@ -53,5 +59,7 @@ def with_text(clips: Iterable[Clip], text: str | None) -> Iterator[Clip]:
 def _folder(folder: Path) -> Iterator[Clip]:
     files = [path for path in folder.rglob("*") if path.is_file()]
     visible = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    if not visible:
+        raise InputError(f"{folder}: no files in this folder")
     for path in sorted(visible):
         yield Clip(path.relative_to(folder).as_posix(), path)

@@ -12,7 +12,7 @@ class Prediction:
         id: of the clip.
         label: the most probable label; None where there is an error.
         scores: probability of each label.
-        seconds: length of the audio, None without audio.
+        seconds: length of the audio that was used, None without any.
         transcription: the words that were used, None without any.
         modalities: what the decision rests on: `speech`, `text` or both.
         model: name of the recogniser.

@@ -13,6 +13,7 @@ from emovoz.encoders.pretrained import quiet_transformers
 from emovoz.encoders.sources import download, locate
 from emovoz.errors import ClipError, InputError
 from emovoz.features import ClipFeatures, FrozenEncoders, encode_clips
+from emovoz.files import check_folder
 from emovoz.inference.inputs import Inputs, clips_of, with_text
 from emovoz.inference.prediction import Prediction
 from emovoz.inference.scores import probabilities
@@ -86,7 +87,7 @@ class Recognizer:
         Raises:
             InputError: the directory holds something else.
         """
-        target = Path(directory)
+        target = Path(directory).resolve()
         check_model_directory(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -136,13 +137,14 @@ class Recognizer:
                     yield self._prediction(clip, next(rows).tolist())
 
     def _prediction(self, clip: Clip, row: list[float]) -> Prediction:
+        modalities = self.encoders.modalities(clip)
         return Prediction(
             id=clip.id,
             label=self.labels[row.index(max(row))],
             scores=dict(zip(self.labels, row, strict=True)),
-            seconds=None if clip.audio is None else round(seconds_of(clip.audio, start=clip.start, end=clip.end), 3),
-            transcription=clip.transcription or None,
-            modalities=self.encoders.modalities(clip),
+            seconds=_seconds(clip) if "speech" in modalities else None,
+            transcription=(clip.transcription or None) if "text" in modalities else None,
+            modalities=modalities,
             model=self.name,
         )
 
@@ -160,6 +162,10 @@ class Recognizer:
         return {"format": FORMAT, "emovoz": __version__, "encoders": encoders, "history": self.history}
 
 
+def _seconds(clip: Clip) -> float | None:
+    return None if clip.audio is None else round(seconds_of(clip.audio, start=clip.start, end=clip.end), 3)
+
+
 def _batches(clips: Iterable[Clip], size: int) -> Iterator[list[Clip]]:
     iterator = iter(clips)
     while batch := list(islice(iterator, size)):
@@ -168,6 +174,7 @@ def _batches(clips: Iterable[Clip], size: int) -> Iterator[list[Clip]]:
 
 def check_model_directory(target: Path) -> None:
     """Raise InputError unless a model may be written there: nothing, an empty folder, or an earlier model."""
+    check_folder(target.resolve().parent)
     if target.is_dir() and any(target.iterdir()) and not (target / CARD).is_file():
         raise InputError(f"{target}: holds something that is no emovoz model; choose another folder for the model")
     if target.exists() and not target.is_dir():

@@ -6,31 +6,37 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emovoz.encoders.placement import compute_device, to_device
+from emovoz.encoders.placement import compute_device, length_batches, to_device
 from emovoz.features import ClipFeatures, collate
 from emovoz.model import EmotionHead
 from emovoz.model.fusion import Part
 
+AT_ONCE, FRAMES = 128, 8000
+"""Clips fetched at a time, and frames in a batch; neither changes a result."""
 
-def probabilities(head: EmotionHead, clips: Sequence[ClipFeatures], batch_size: int = 32) -> np.ndarray:
+
+def probabilities(head: EmotionHead, clips: Sequence[ClipFeatures]) -> np.ndarray:
     """Probability of each label for each clip, float64 [clips, labels]; a row does not depend on the others."""
-    return decided(head, pooled(head, clips, batch_size))
+    return decided(head, pooled(head, clips))
 
 
 @torch.no_grad()
-def pooled(head: EmotionHead, clips: Sequence[ClipFeatures], batch_size: int = 32) -> list[ClipFeatures]:
+def pooled(head: EmotionHead, clips: Sequence[ClipFeatures]) -> list[ClipFeatures]:
     """Each clip with one vector [dim] a part in the place of features [layer, time, dim]."""
     device = compute_device()
     to_device(head, device).eval()
     vectors: list[ClipFeatures] = []
-    for start in range(0, len(clips), batch_size):
-        some = clips[start : start + batch_size]
-        batch = collate(some, head.config.shapes)
-        parts = head.parts(**{name: values.to(device) for name, values in batch.items()})
-        vectors += [
-            ClipFeatures({name: part.vector[i].cpu() for name, part in parts.items() if part.present[i]})
-            for i in range(len(some))
-        ]
+    for start in range(0, len(clips), AT_ONCE):
+        some = clips[start : start + AT_ONCE]
+        lengths = [max((values.shape[-2] for values in clip.by_modality.values()), default=0) for clip in some]
+        found: dict[int, ClipFeatures] = {}
+        for rows in length_batches(lengths, FRAMES):
+            batch = collate([some[i] for i in rows], head.config.shapes)
+            parts = head.parts(**{name: values.to(device) for name, values in batch.items()})
+            for row, i in enumerate(rows):
+                kept = {name: part.vector[row].cpu() for name, part in parts.items() if part.present[row]}
+                found[i] = ClipFeatures(kept)
+        vectors += [found[i] for i in range(len(some))]
     return vectors
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from emovoz.corpus import Corpus
-from emovoz.features import ClipFeatures, FeatureStore, FrozenEncoders, StoredFeatures, collate
+from emovoz.features import ClipFeatures, FeatureStore, FrozenEncoders, Picked, StoredFeatures, collate
 
 
 @dataclass(frozen=True)
@@ -64,25 +63,6 @@ class Examples(Dataset[Example]):
                 kept = {name: values for name, values in features.by_modality.items() if name != dropped}
                 features = ClipFeatures(kept)
         return Example(features, self.targets[i])
-
-
-class Picked(Sequence[ClipFeatures]):
-    """Some of the features of a sequence, read from it when asked for."""
-
-    def __init__(self, features: Sequence[ClipFeatures], positions: Sequence[int]) -> None:
-        self.features, self.positions = features, list(positions)
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    @overload
-    def __getitem__(self, i: int) -> ClipFeatures: ...
-    @overload
-    def __getitem__(self, i: slice) -> list[ClipFeatures]: ...
-    def __getitem__(self, i: int | slice) -> ClipFeatures | list[ClipFeatures]:
-        if isinstance(i, slice):
-            return [self.features[k] for k in self.positions[i]]
-        return self.features[self.positions[i]]
 
 
 def stored_examples(corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, labels: Sequence[str]) -> Examples:

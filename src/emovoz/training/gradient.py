@@ -58,7 +58,7 @@ def fit_by_gradient(
 
 def _arguments(training: Training, scratch: str, *, validate: bool) -> TrainingArguments:
     device = compute_device()
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=scratch,
         num_train_epochs=training.epochs,
         per_device_train_batch_size=training.batch_size,
@@ -78,6 +78,10 @@ def _arguments(training: Training, scratch: str, *, validate: bool) -> TrainingA
         use_cpu=device.type == "cpu",
         dataloader_pin_memory=device.type == "cuda",
     )
+    # with several GPUs in sight the Trainer would multiply the recipe's batch size
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1
+    return arguments
 
 
 def _optimiser(head: nn.Module, training: Training) -> torch.optim.Optimizer:

@@ -1,5 +1,6 @@
 """train: a labelled corpus and a recipe in, a recogniser out."""
 
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -46,7 +47,9 @@ def train(
     fitted = train_head(corpus, examples, recipe, encoders, dev=judges)
     history = fitted.history
     if recipe.training.keep == "last" and dev is None and recipe.training.dev_fraction > 0 and history:
-        history = _measured_history(corpus, examples, recipe, encoders)
+        # a corpus too small to hold anything out is trained on all the same
+        with suppress(InputError):
+            history = _measured_history(corpus, examples, recipe, encoders)
     return Recognizer(fitted.head, encoders, recipe, history=history)
 
 
@@ -73,7 +76,11 @@ def train_head(
     """
     training = recipe.training
     head = new_head(recipe, encoders, labels or corpus.labels)
-    if dev is None and training.keep == "best" and training.dev_fraction > 0:
+    if dev is None and training.chooses_epoch and training.dev_fraction == 0:
+        raise InputError(
+            "training.keep best needs dev clips: give some, or a training.dev_fraction, or set keep to last"
+        )
+    if dev is None and training.chooses_epoch:
         rest, held = held_out(corpus, training.dev_fraction, group=group, seed=training.seed)
         return fit(head, examples.select(rest), examples.select(held), training)
     return fit(head, examples, dev, training)
