@@ -1,5 +1,6 @@
 """quickstart: the main job from end to end on the built-in demo corpus."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,10 +41,12 @@ def run(out: Path) -> str:
 
 
 def _told(out: Path, scores: str, prediction: Prediction, truth: str) -> str:
+    # as it was called just now, so that the lines below can be copied
+    command = sys.argv[0] if Path(sys.argv[0]).name == "emovoz" else "emovoz"
     ranked = sorted(prediction.scores.items(), key=lambda item: -item[1])[:3]
     chances = ", ".join(f"{label} {chance:.2f}" for label, chance in ranked)
     return f"""
-Held-out voices (48 clips, interval: 95 %):
+Held-out voices (interval: 95 %):
 {scores}
 {NOTE}
 
@@ -55,6 +58,6 @@ results      {out / "results.json"}
 model        {out / "model"}
 
 What next:
-  emovoz predict {out / "model"} some.wav --text "what is said"
-  emovoz train my.csv --audio-dir my-audio --out my-model      (columns: id,label,transcription,speaker)
-  emovoz crossval my.csv --audio-dir my-audio --recipe speech --recipe default"""
+  {command} predict {out / "model"} some.wav --text "what is said"
+  {command} train my.csv --audio-dir my-audio --out my-model      (columns: id,label,transcription,speaker)
+  {command} crossval my.csv --audio-dir my-audio --recipe speech --recipe default"""
