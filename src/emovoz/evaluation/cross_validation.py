@@ -16,7 +16,7 @@ from emovoz.inference import decided, probabilities
 from emovoz.progress import progress, say
 from emovoz.recipe import Recipe
 from emovoz.training import new_head, stored_examples, train_head
-from emovoz.training.pooled import pooled_examples
+from emovoz.training.pooled import pooled_where_fixed
 
 USUAL_FOLDS = 5
 
@@ -105,10 +105,8 @@ def _run(
     labels = corpus.labels
     encoders = FrozenEncoders.of(recipe)
     extraction = extract(corpus, encoders, store, workers=workers)
-    examples = stored_examples(corpus, encoders, store, labels)
     untrained = new_head(recipe, encoders, labels)
-    if untrained.pooling_is_fixed:
-        examples = pooled_examples(untrained, examples)
+    examples = pooled_where_fixed(untrained, stored_examples(corpus, encoders, store, labels))
     used = [recipe.training.seed + i for i in range(seeds)]
     scores = np.zeros((seeds, len(corpus), len(labels)))
     history: list[Mapping[str, Any]] = []

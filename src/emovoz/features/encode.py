@@ -86,11 +86,12 @@ class FrozenEncoders:
         there = {"speech": clip.audio is not None, "text": words}
         return tuple(name for name in self.branches if there[name])
 
-    def require(self, clip: Clip) -> None:
-        """Raise ClipError where these encoders can use nothing of a clip."""
-        if not self.modalities(clip):
-            lacking = " and ".join({"speech": "no audio", "text": "no transcription"}[name] for name in self.branches)
-            raise ClipError(f"{lacking}, so there is nothing this recipe could use")
+    def lack(self, clip: Clip) -> ClipError | None:
+        """Why these encoders can use nothing of a clip, None where they can use something."""
+        if self.modalities(clip):
+            return None
+        lacking = " and ".join({"speech": "no audio", "text": "no transcription"}[name] for name in self.branches)
+        return ClipError(f"{lacking}, so there is nothing this recipe could use")
 
 
 def encode_clips(clips: Sequence[Clip], encoders: FrozenEncoders) -> Iterator[ClipFeatures | ClipError]:
@@ -99,12 +100,7 @@ def encode_clips(clips: Sequence[Clip], encoders: FrozenEncoders) -> Iterator[Cl
     The clips are encoded together; their features do not depend on each other.
     """
     features: list[dict[str, Tensor]] = [{} for _ in clips]
-    errors: dict[int, ClipError] = {}
-    for i, clip in enumerate(clips):
-        try:
-            encoders.require(clip)
-        except ClipError as error:
-            errors[i] = error
+    errors = {i: lack for i, clip in enumerate(clips) if (lack := encoders.lack(clip))}
     for name, branch in encoders.branches.items():
         used = [i for i, clip in enumerate(clips) if name in encoders.modalities(clip)]
         inputs = dict(zip(used, read_all(branch, [clips[i] for i in used]), strict=True))

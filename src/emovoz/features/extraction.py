@@ -61,7 +61,7 @@ def extract(corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, *, wo
     started = time.perf_counter()
     _say_what_is_lacking(corpus, encoders)
     done = [_Done() for _ in encoders.branches]
-    faults = _unusable(corpus, encoders)
+    faults = {clip.id: lack for clip in corpus if (lack := encoders.lack(clip))}
     for branch, of_branch in zip(encoders.branches.values(), done, strict=True):
         clips = _by_key(branch, corpus, encoders, faults)
         _encode_missing(branch, {key: same[0] for key, same in clips.items()}, store, workers, of_branch)
@@ -95,17 +95,6 @@ class _Done:
     size: float = 0.0
     bytes: int = 0
     faults: dict[str, ClipError] = field(default_factory=dict)
-
-
-def _unusable(corpus: Corpus, encoders: FrozenEncoders) -> dict[str, ClipError]:
-    """Clips of which these encoders can use nothing, by id."""
-    faults = {}
-    for clip in corpus:
-        try:
-            encoders.require(clip)
-        except ClipError as error:
-            faults[clip.id] = error
-    return faults
 
 
 def _by_key(

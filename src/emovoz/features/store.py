@@ -98,14 +98,7 @@ class FeatureStore:
         """
         folder = self.root / fingerprint
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        try:
-            lock.acquire(timeout=1)
-        except Timeout:
-            say(f"waiting for another process that writes to {folder}")
-            lock.acquire()
-        with lock:
-            lock.release()
+        with _locked(folder):
             self.refresh()
             self._discard_leftovers(fingerprint)
             writer = ShardWriter(folder, fingerprint, shard_bytes)
@@ -179,6 +172,21 @@ class ShardWriter:
             scratch.unlink(missing_ok=True)
         self.bytes_written += self.bytes_pending
         self.pending, self.bytes_pending = {}, 0
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; who has to wait for it is told so."""
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        say(f"waiting for another process that writes to {folder}")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def shard_fault(path: Path, fingerprint: str) -> str | None:

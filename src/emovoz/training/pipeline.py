@@ -13,6 +13,7 @@ from emovoz.model import EmotionHead, EmotionHeadConfig
 from emovoz.recipe import Recipe
 from emovoz.training.examples import Examples, stored_examples
 from emovoz.training.fitting import Fitted, fit
+from emovoz.training.pooled import pooled_where_fixed
 
 
 def train(
@@ -42,7 +43,9 @@ def train(
     for part in (corpus, dev):
         if part is not None:
             extract(part, encoders, store, workers=workers)
-    examples = stored_examples(corpus, encoders, store, labels)
+    # pooled once for both fits, where pooling is fixed
+    untrained = new_head(recipe, encoders, labels)
+    examples = pooled_where_fixed(untrained, stored_examples(corpus, encoders, store, labels))
     judges = stored_examples(dev, encoders, store, labels) if dev is not None else None
     fitted = train_head(corpus, examples, recipe, encoders, dev=judges)
     history = fitted.history

@@ -17,6 +17,11 @@ def pooled_examples(head: EmotionHead, examples: Examples) -> Examples:
     return examples if examples.pooled else Examples(pooled(head, examples.features), examples.targets, pooled=True)
 
 
+def pooled_where_fixed(head: EmotionHead, examples: Examples) -> Examples:
+    """Pooled examples where nothing before pooling can learn, else the examples as they are."""
+    return pooled_examples(head, examples) if head.pooling_is_fixed else examples
+
+
 def fit_scales(head: EmotionHead, examples: Examples) -> None:
     """Measure mean and deviation of every part over the clips that have it, where the head standardises."""
     for name, scale in head.join.scale.items():
