@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Real data beside the project; tests that need it skip where it is absent."""
 
@@ -19,3 +21,8 @@ def emovoz(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPro
 def json_lines(text: str) -> list[dict[str, Any]]:
     """JSON objects, one a line."""
     return [json.loads(line) for line in text.splitlines()]
+
+
+def relative_gap(one: torch.Tensor, other: torch.Tensor) -> float:
+    """The largest difference of any layer [layer, time, dim], in shares of that layer's largest magnitude."""
+    return float(((one - other).abs().amax((1, 2)) / other.abs().amax((1, 2))).max())

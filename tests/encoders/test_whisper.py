@@ -11,13 +11,9 @@ from transformers import WhisperFeatureExtractor, WhisperModel
 from emovoz import InputError, SpeechEncoder
 from emovoz.encoders import load_speech_encoder
 from emovoz.encoders.log_mel import log_mel, mel_filters
+from helpers import relative_gap
 
 RATE = 16000
-
-
-def relative_gap(one: torch.Tensor, other: torch.Tensor) -> float:
-    """The largest difference of any layer, in shares of that layer's largest magnitude."""
-    return float(((one - other).abs().amax((1, 2)) / other.abs().amax((1, 2))).max())
 
 
 def test_log_mel_is_that_of_the_library(speech_samples: np.ndarray) -> None:

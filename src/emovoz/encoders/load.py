@@ -1,6 +1,7 @@
 """From the name in a recipe to an encoder that is ready to use."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 from emovoz.encoders.known import known_encoder
@@ -9,24 +10,39 @@ from emovoz.encoders.speech import SpeechEncoder
 from emovoz.encoders.text import TextEncoder
 from emovoz.errors import InputError
 
+SPEECH_FAMILIES = {
+    "whisper": ("whisper", "WhisperSpeechEncoder"),
+    "wav2vec2": ("wav2vec2", "Wav2Vec2SpeechEncoder"),
+    "hubert": ("wav2vec2", "Wav2Vec2SpeechEncoder"),
+    "data2vec-audio": ("wav2vec2", "Wav2Vec2SpeechEncoder"),
+    "wavlm": ("wav2vec2", "WavLMSpeechEncoder"),
+    "wav2vec2-bert": ("w2v_bert", "W2VBertSpeechEncoder"),
+}
+"""Module and class for each `model_type` of a transformers configuration."""
+
 
 def load_speech_encoder(model: str) -> SpeechEncoder:
     """Load a frozen speech encoder.
 
     Args:
-        model: a short name (`whisper-base`), a local Hugging Face directory, or a hub id.
+        model: a short name (`whisper-base`, `log-mel`), a local Hugging Face directory, or a hub id.
 
     Raises:
         InputError: it cannot be found, is of a family emovoz does not know, or its weights do not fit.
     """
-    from emovoz.encoders.whisper import WhisperSpeechEncoder
+    source = locate(model)
+    if source.kind == "built-in":
+        from emovoz.encoders.spectrogram import LogMel
 
-    families = {"whisper": WhisperSpeechEncoder}
-    directory = directory_of(locate(model))
-    family = _model_type(directory)
-    if family not in families:
-        raise InputError(f"{model}: a {family!r} model is no speech encoder known here; known: {', '.join(families)}")
-    return families[family](directory)
+        return LogMel()
+    directory = directory_of(source)
+    family = model_type(directory)
+    if family not in SPEECH_FAMILIES:
+        known = ", ".join(SPEECH_FAMILIES)
+        raise InputError(f"{model}: a {family!r} model is no speech encoder known here; known: {known}")
+    module, name = SPEECH_FAMILIES[family]
+    encoder: SpeechEncoder = getattr(import_module(f"emovoz.encoders.{module}"), name)(directory)
+    return encoder
 
 
 def load_text_encoder(model: str, *, prefix: str | None = None) -> TextEncoder:
@@ -40,12 +56,20 @@ def load_text_encoder(model: str, *, prefix: str | None = None) -> TextEncoder:
         InputError: it cannot be found, or its weights do not fit.
     """
     known = known_encoder(model)
+    if known is not None and known.modality != "text":
+        raise InputError(f"{model} encodes {known.modality}, not text")
     directory = directory_of(locate(model))
-    _model_type(directory)
+    if model_type(directory) in SPEECH_FAMILIES:
+        raise InputError(f"{model}: a {model_type(directory)!r} model encodes speech, not text")
     return TextEncoder(directory, prefix=(known.prefix if known else "") if prefix is None else prefix)
 
 
-def _model_type(directory: Path) -> str:
+def model_type(directory: Path) -> str:
+    """What kind of model a Hugging Face directory holds, by its configuration.
+
+    Raises:
+        InputError: it is no such directory.
+    """
     config = directory / "config.json"
     try:
         return str(json.loads(config.read_text())["model_type"])

@@ -10,12 +10,12 @@ HOP = 160
 CEILING = 8.0
 
 
-def mel_filters(bands: int) -> Tensor:
-    """Whisper's filter bank [band, frequency]: Slaney scale and norm, 0 to 8 kHz."""
+def mel_filters(bands: int, fft: int = WINDOW) -> Tensor:
+    """Mel filter bank [band, frequency] for a Fourier transform of `fft` points: Slaney scale and norm, 0 to 8 kHz."""
     from transformers.audio_utils import mel_filter_bank
 
     filters = mel_filter_bank(
-        num_frequency_bins=1 + WINDOW // 2,
+        num_frequency_bins=1 + fft // 2,
         num_mel_filters=bands,
         min_frequency=0.0,
         max_frequency=SAMPLE_RATE / 2,

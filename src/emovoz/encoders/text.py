@@ -13,6 +13,18 @@ from emovoz.encoders.pretrained import load_frozen
 from emovoz.errors import InputError
 from emovoz.sequence import MaskedSequence
 
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+    "tokenizer.model",
+)
+USUAL_LONGEST = 512
+"""Tokens kept where neither the tokenizer nor the model has a limit of its own."""
+
 
 class TextEncoder:
     """A frozen text encoder.
@@ -31,20 +43,14 @@ class TextEncoder:
     budget_tokens = 2048
 
     def __init__(self, directory: Path, *, prefix: str = "") -> None:
-        from transformers import AutoModel, AutoTokenizer
-
         self.device = compute_device()
-        self.model: Any = load_frozen(
-            AutoModel, directory, self.device, ignore=("cls.", "lm_head.", "pooler."), add_pooling_layer=False
-        )
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
-        if not self.tokenizer.is_fast:
-            raise InputError(f"{directory}: the tokenizer has no tokenizer.json; emovoz needs a fast tokenizer")
+        self.model = _text_model(directory, self.device)
+        self.tokenizer = _fast_tokenizer(directory)
         self.prefix = prefix
         config = self.model.config
         self.dim: int = config.hidden_size
         self.layers: int = config.num_hidden_layers + 1
-        self.longest = min(self.tokenizer.model_max_length, config.max_position_embeddings)
+        self.longest = _longest(self.model, self.tokenizer)
         self.fingerprint = fingerprint(
             weights_digest(self.model),
             tokenizer=self.tokenizer.backend_tokenizer.to_str(),
@@ -87,5 +93,48 @@ class TextEncoder:
     @torch.inference_mode()
     def _encode_batch(self, tokens: list[list[int]], layers: list[int]) -> list[Tensor]:
         ids = torch.tensor(tokens, device=self.device)
-        states = self.model(input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True).hidden_states
+        output = self.model(input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True)
+        # some families record the last layer before its final norm; the last state is what the model gives
+        states = [*output.hidden_states[:-1], output.last_hidden_state]
         return list(torch.stack([states[i] for i in layers], dim=1))
+
+
+def _text_model(directory: Path, device: torch.device) -> Any:
+    """The encoder of a text model, or all of one that has no other part, without what follows the last state."""
+    from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
+    from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
+
+    config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+    kind = AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel
+    model = load_frozen(kind, directory, device, optional=("pooler.",))
+    if config.is_encoder_decoder and kind is AutoModel:
+        model = model.get_encoder()
+    if hasattr(model, "pooler"):
+        model.pooler = None
+    return model
+
+
+def _fast_tokenizer(directory: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    # without its files the library makes a tokenizer up that knows no word
+    if not any((directory / name).is_file() for name in TOKENIZER_FILES):
+        raise InputError(f"{directory}: holds no tokenizer (such as {TOKENIZER_FILES[0]})")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise InputError(f"{directory}: the tokenizer cannot be loaded: {str(error).strip()}") from error
+    if not tokenizer.is_fast:
+        raise InputError(f"{directory}: the tokenizer has no fast form; emovoz needs one (tokenizer.json)")
+    return tokenizer
+
+
+def _longest(model: Any, tokenizer: Any) -> int:
+    """Tokens that tokenizer and position table allow; RoBERTa's table begins after its padding id."""
+    config = model.config
+    positions = getattr(config, "max_position_embeddings", None) or USUAL_LONGEST
+    tables = [module for name, module in model.named_modules() if name.endswith("position_embeddings")]
+    before = max(
+        (table.padding_idx + 1 for table in tables if getattr(table, "padding_idx", None) is not None), default=0
+    )
+    return min(tokenizer.model_max_length, positions - before)

@@ -1,0 +1,88 @@
+"""Transformers over the clips of a batch laid end to end: no padding, so nothing that has to be masked."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from emovoz.encoders.speech import SpeechEncoder
+
+FEWEST_ROWS = 32
+"""Below some 20 rows matrix multiplication takes another path and rounds differently; short clips are filled up."""
+
+
+class EndToEndEncoder(SpeechEncoder):
+    """A transformer whose convolutions and attention see one clip at a time, while all else works frame by frame.
+
+    The clips of a batch are laid end to end, never padded. A clip's features are therefore the same to the bit alone
+    and in any company, also where a layer has statistics over time (the group norm of wav2vec 2.0).
+
+    Attributes:
+        model: the transformers module, frozen.
+        blocks: its transformer layers, in order.
+        fewest_samples: shorter clips are filled up with zeros to the length that gives one frame.
+    """
+
+    model: Any
+    blocks: Sequence[Any]
+    fewest_samples: int = 0
+
+    @torch.inference_mode()
+    def _encode_batch(self, waveforms: list[np.ndarray], layers: list[int]) -> list[Tensor]:
+        clips = [self._embed(self._filled(waveform)) for waveform in waveforms]
+        lengths = [len(clip) for clip in clips]
+        filler = FEWEST_ROWS - sum(lengths)
+        hidden = torch.cat([*clips, *([clips[0].new_zeros(filler, self.dim)] if filler > 0 else [])])
+        parts = [*lengths, *([filler] if filler > 0 else [])]
+        kept = {0: hidden}
+        for i, block in enumerate(self.blocks[: max(layers)], start=1):
+            hidden = self._block(block, hidden, parts)
+            kept[i] = self._last(hidden) if i == len(self.blocks) else hidden
+        states = torch.stack([kept[i][: sum(lengths)] for i in layers])
+        return list(states.split(lengths, dim=1))
+
+    def _filled(self, waveform: np.ndarray) -> np.ndarray:
+        return np.pad(waveform, (0, max(0, self.fewest_samples - len(waveform))))
+
+    @abstractmethod
+    def _embed(self, waveform: np.ndarray) -> Tensor:
+        """The embedding output [time, dim] of one clip."""
+
+    @abstractmethod
+    def _block(self, block: Any, hidden: Tensor, lengths: list[int]) -> Tensor:
+        """One transformer layer over clips of these lengths: [sum of lengths, dim]."""
+
+    def _last(self, hidden: Tensor) -> Tensor:
+        """What the library makes of the last layer's output before it calls it the last hidden state."""
+        return hidden
+
+
+def each(function: Callable[[Tensor], Tensor], hidden: Tensor, lengths: list[int]) -> Tensor:
+    """A function [1, time, dim] -> [1, time, dim] of every clip by itself, laid end to end again."""
+    return torch.cat([function(clip[None])[0] for clip in hidden.split(lengths)])
+
+
+def attend(
+    attention: Any, hidden: Tensor, lengths: list[int], bias: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
+    """Multi-head self-attention within every clip.
+
+    Args:
+        attention: a module with `q_proj`, `k_proj`, `v_proj`, `out_proj`, `num_heads` and `scaling`.
+        hidden: clips laid end to end [sum of lengths, dim].
+        lengths: of the clips.
+        bias: from a clip's frames [time, dim], what is added to its attention scores [head, time, time].
+    """
+    projected = (attention.q_proj(hidden) * attention.scaling, attention.k_proj(hidden), attention.v_proj(hidden))
+    # [head, sum of lengths, head dim], then cut into clips: no frame sees another clip's
+    parts = [x.view(len(x), attention.num_heads, -1).transpose(0, 1).split(lengths, dim=1) for x in projected]
+    biases = [None if bias is None else bias(clip)[None] for clip in hidden.split(lengths)]
+    mixed = [
+        scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=added, scale=1.0)[0]
+        for q, k, v, added in zip(*parts, biases, strict=True)
+    ]
+    return attention.out_proj(torch.cat(mixed, dim=1).transpose(0, 1).flatten(1))

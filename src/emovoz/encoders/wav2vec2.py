@@ -1,0 +1,132 @@
+"""wav2vec 2.0 and its kin: XLS-R, HuBERT, WavLM, data2vec-audio; convolutions over samples, then a transformer."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils import parametrize
+
+from emovoz.corpus.audio import RESAMPLER
+from emovoz.encoders.end_to_end import EndToEndEncoder, attend
+from emovoz.encoders.fingerprint import architecture, fingerprint, weights_digest
+from emovoz.encoders.placement import PRECISION, compute_device
+from emovoz.encoders.pretrained import load_frozen, preprocessor
+
+WINDOW_SECONDS, OVERLAP_SECONDS = 30, 5
+UNUSED = ("masked_spec_embed", "adapter.")
+"""Of the training by masking, and of what may come after the last hidden state."""
+
+
+class Wav2Vec2SpeechEncoder(EndToEndEncoder):
+    """wav2vec 2.0 (Baevski et al. 2020), XLS-R, HuBERT (Hsu et al. 2021) or data2vec-audio (Baevski et al. 2022).
+
+    Where the model wants it, every window of a clip is brought to zero mean and unit variance by itself. Clips are
+    never padded, so the group norm of the base models sees the frames of one clip only.
+
+    Args:
+        directory: a Hugging Face directory with the model, with or without the head it was trained with.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        from transformers import AutoModel
+
+        self.device = compute_device()
+        self.model = load_frozen(AutoModel, directory, self.device, optional=UNUSED)
+        _leave_out_what_is_not_run(self.model)
+        self.blocks = self.model.encoder.layers
+        config = self.model.config
+        settings = preprocessor(directory)
+        self.normalise = bool(settings.get("do_normalize", True))
+        self.sample_rate = int(settings.get("sampling_rate", 16000))
+        self.stable = bool(getattr(config, "do_stable_layer_norm", False))
+        self.dim = config.hidden_size
+        self.layers = config.num_hidden_layers + 1
+        step = math.prod(config.conv_stride)
+        self.frame_rate = self.sample_rate / step
+        self.fewest_samples = _receptive_field(config.conv_kernel, config.conv_stride)
+        self.window_frames = round(WINDOW_SECONDS * self.frame_rate)
+        self.overlap_frames = round(OVERLAP_SECONDS * self.frame_rate)
+        self.fingerprint = fingerprint(
+            weights_digest(self.model),
+            architecture=architecture(config),
+            convolutions=(list(config.conv_kernel), list(config.conv_stride), config.feat_extract_activation),
+            feature_norm=getattr(config, "feat_extract_norm", None),
+            stable=self.stable,
+            buckets=(getattr(config, "num_buckets", None), getattr(config, "max_bucket_distance", None)),
+            normalise=self.normalise,
+            sample_rate=self.sample_rate,
+            mode="unpadded",
+            windows=(self.window_frames, self.overlap_frames),
+            resampler=RESAMPLER,
+            backend="torch",
+            precision=str(PRECISION),
+        )
+
+    def _embed(self, waveform: np.ndarray) -> Tensor:
+        samples = torch.from_numpy(zero_mean_unit_variance(waveform) if self.normalise else waveform)
+        extracted = self.model.feature_extractor(samples[None].to(self.device)).transpose(1, 2)
+        projected = self.model.feature_projection(extracted)
+        # all but HuBERT also give what they projected
+        frames = projected[0] if isinstance(projected, tuple) else projected
+        frames = frames + self.model.encoder.pos_conv_embed(frames)
+        return (frames if self.stable else self.model.encoder.layer_norm(frames))[0]
+
+    def _block(self, block: Any, hidden: Tensor, lengths: list[int]) -> Tensor:
+        if not self.stable:
+            hidden = block.layer_norm(hidden + self._attend(block, hidden, lengths))
+            return block.final_layer_norm(hidden + block.feed_forward(hidden))
+        hidden = hidden + self._attend(block, block.layer_norm(hidden), lengths)
+        hidden = hidden + block.feed_forward(block.final_layer_norm(hidden))
+        # the language adapters of MMS
+        adapter = getattr(block, "adapter_layer", None)
+        return hidden if adapter is None else hidden + adapter(hidden)
+
+    def _attend(self, block: Any, hidden: Tensor, lengths: list[int]) -> Tensor:
+        return attend(block.attention, hidden, lengths)
+
+    def _last(self, hidden: Tensor) -> Tensor:
+        return self.model.encoder.layer_norm(hidden) if self.stable else hidden
+
+
+class WavLMSpeechEncoder(Wav2Vec2SpeechEncoder):
+    """WavLM (Chen et al. 2022): wav2vec 2.0 with a gated bias by relative position in every attention."""
+
+    def _attend(self, block: Any, hidden: Tensor, lengths: list[int]) -> Tensor:
+        attention, first = block.attention, self.blocks[0].attention
+        positions = {length: first.compute_bias(length, length) for length in set(lengths)}
+
+        def bias(clip: Tensor) -> Tensor:
+            # [head, time, head dim] -> [head, time, 1], formula 3 of the paper
+            by_head = clip.view(len(clip), attention.num_heads, -1).transpose(0, 1)
+            halves = attention.gru_rel_pos_linear(by_head).unflatten(2, (2, 4)).sum(-1).sigmoid()
+            update, reset = halves[..., :1], halves[..., 1:]
+            return (update * (reset * attention.gru_rel_pos_const[0] - 1.0) + 2.0) * positions[len(clip)]
+
+        return attend(attention, hidden, lengths, bias)
+
+
+def zero_mean_unit_variance(waveform: np.ndarray) -> np.ndarray:
+    """Samples as wav2vec 2.0 wants them.
+
+    >>> zero_mean_unit_variance(np.array([1.0, 3.0])).round(3).tolist()
+    [-1.0, 1.0]
+    """
+    return (waveform - waveform.mean()) / np.sqrt(waveform.var() + 1e-7)
+
+
+def _receptive_field(kernels: list[int], strides: list[int]) -> int:
+    """Samples behind one frame."""
+    return 1 + sum((kernel - 1) * math.prod(strides[:i]) for i, kernel in enumerate(kernels))
+
+
+def _leave_out_what_is_not_run(model: Any) -> None:
+    """Drop what no hidden state depends on, and fold weight normalisation into plain weights."""
+    if hasattr(model, "masked_spec_embed"):
+        del model.masked_spec_embed
+    model.adapter = None
+    for module in list(model.encoder.modules()):
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")

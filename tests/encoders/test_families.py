@@ -1,0 +1,202 @@
+"""Every family of speech encoders, from a tiny random checkpoint of its own class: equal to plain transformers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from emovoz import InputError, SpeechEncoder
+from emovoz.encoders import load_speech_encoder
+from helpers import emovoz, relative_gap
+
+RATE = 16000
+SMALL: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+}
+CONVOLUTIONS = {"conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
+LARGE = {"do_stable_layer_norm": True, "feat_extract_norm": "layer", "conv_bias": True}
+"""How the large models differ: norms before the layers, and no group norm."""
+FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "wav2vec 2.0 base": ("Wav2Vec2", CONVOLUTIONS),
+    "XLS-R": ("Wav2Vec2", CONVOLUTIONS | LARGE),
+    "MMS": ("Wav2Vec2", CONVOLUTIONS | LARGE | {"adapter_attn_dim": 4}),
+    "HuBERT base": ("Hubert", CONVOLUTIONS),
+    "HuBERT large": ("Hubert", CONVOLUTIONS | LARGE),
+    "WavLM base": ("WavLM", CONVOLUTIONS),
+    "WavLM large": ("WavLM", CONVOLUTIONS | LARGE),
+    "data2vec-audio": ("Data2VecAudio", CONVOLUTIONS | {"num_conv_pos_embeddings": 3, "conv_pos_kernel_size": 5}),
+    "w2v-BERT 2.0": ("Wav2Vec2Bert", {"feature_projection_input_dim": 160, "output_hidden_size": 32}),
+    "w2v-BERT, relative": (
+        "Wav2Vec2Bert",
+        {"feature_projection_input_dim": 160, "output_hidden_size": 32, "position_embeddings_type": "relative"},
+    ),
+    "w2v-BERT, rotary": (
+        "Wav2Vec2Bert",
+        {"feature_projection_input_dim": 160, "output_hidden_size": 32, "position_embeddings_type": "rotary"},
+    ),
+}
+
+
+def checkpoint(name: str, directory: Path, *, head: str = "Model", **more: Any) -> Any:
+    """A model of random weights, large enough to matter, saved as the library saves it; the model itself."""
+    family, settings = FAMILIES[name]
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{family}Config")(**SMALL, **(settings | more))
+    model = getattr(transformers, f"{family}{head}")(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3 if parameter.ndim > 1 else 1)
+    model.save_pretrained(directory)
+    feature_extractor(name).save_pretrained(directory)
+    return model
+
+
+def feature_extractor(name: str) -> Any:
+    """What the library puts before the model."""
+    if FAMILIES[name][0] == "Wav2Vec2Bert":
+        return transformers.SeamlessM4TFeatureExtractor()
+    return transformers.Wav2Vec2FeatureExtractor()
+
+
+def of_transformers(name: str, model: Any, samples: np.ndarray) -> torch.Tensor:
+    """Hidden states [layer, time, dim] of one clip, the last one as `last_hidden_state` has it."""
+    inputs = feature_extractor(name)(samples, sampling_rate=RATE, return_tensors="pt")
+    with torch.inference_mode():
+        output = model(**inputs, output_hidden_states=True)
+    return torch.stack([*output.hidden_states[:-1], output.last_hidden_state])[:, 0]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any, SpeechEncoder]:
+    """(name, the library's model, our encoder from its checkpoint)."""
+    directory = tmp_path_factory.mktemp("family")
+    model = checkpoint(request.param, directory)
+    return request.param, model, load_speech_encoder(str(directory))
+
+
+@pytest.mark.parametrize("samples", [3 * RATE, 2 * RATE + 77, 1000])
+def test_one_clip_gives_the_hidden_states_of_transformers(
+    family: tuple[str, Any, SpeechEncoder], speech_samples: np.ndarray, samples: int
+) -> None:
+    name, model, encoder = family
+    theirs = of_transformers(name, model, speech_samples[:samples])
+    ours = encoder.encode_each([speech_samples[:samples]])[0].cpu()
+    assert ours.shape[0] == encoder.layers == 4
+    # w2v-BERT's own features pad an odd number of frames, and mask what the padding reaches
+    assert 0 <= theirs.shape[1] - ours.shape[1] <= 1
+    assert relative_gap(ours, theirs[:, : ours.shape[1]]) <= 1e-5
+
+
+def test_a_clip_has_the_same_features_alone_and_in_any_company(
+    family: tuple[str, Any, SpeechEncoder], speech_samples: np.ndarray
+) -> None:
+    _, _, encoder = family
+    clips = [speech_samples[: int(seconds * RATE)] for seconds in (2.0, 0.025, 6.0, 3.3, 0.5)]
+    batch = encoder.encode(clips)
+    assert not bool(batch.features.masked_select(~batch.mask[:, None, :, None]).any())
+    for clip, states in zip(clips, batch.unpad(), strict=True):
+        alone = encoder.encode_each([clip])[0]
+        assert states.shape == alone.shape
+        # a frame every 20 ms, less what the last one would need beyond the end
+        assert 0 <= len(clip) / RATE * 50 - states.shape[1] < 2 or states.shape[1] == 1
+        assert relative_gap(states, alone) <= 1e-5
+
+
+def test_what_follows_a_clip_in_time_changes_it_only_within_reach(
+    family: tuple[str, Any, SpeechEncoder], speech_samples: np.ndarray
+) -> None:
+    _, _, encoder = family
+    long = speech_samples[: 50 * RATE]
+    states = encoder.encode_each([long], [2])[0]
+    first = encoder.encode_each([long[: 30 * RATE]], [2])[0]
+    second = encoder.encode_each([long[25 * RATE :]], [2])[0]
+    # windows of 30 s overlap by 5 s and are joined in the middle of the overlap, at frame 1375
+    torch.testing.assert_close(states[:, :1375], first[:, :1375], rtol=0, atol=1e-4)
+    torch.testing.assert_close(states[:, 1375:], second[:, 125:], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("wav2vec 2.0 base", "ForPreTraining"),
+        ("XLS-R", "ForCTC"),
+        ("HuBERT large", "ForCTC"),
+        ("WavLM base", "ForSequenceClassification"),
+        ("data2vec-audio", "ForCTC"),
+        ("w2v-BERT 2.0", "ForCTC"),
+    ],
+)
+def test_a_checkpoint_with_its_training_head_gives_the_same_as_the_model_alone(
+    name: str, head: str, tmp_path: Path
+) -> None:
+    model = checkpoint(name, tmp_path / "with-head", head=head, vocab_size=9)
+    getattr(model, model.base_model_prefix).save_pretrained(tmp_path / "alone")
+    fingerprints = {load_speech_encoder(str(tmp_path / kind)).fingerprint for kind in ("with-head", "alone")}
+    assert len(fingerprints) == 1
+
+
+@pytest.mark.parametrize("setting", [{"do_normalize": False}, {"sampling_rate": 8000}])
+def test_the_preprocessing_is_that_of_the_checkpoint_and_part_of_the_fingerprint(
+    tmp_path: Path, speech_samples: np.ndarray, setting: dict[str, Any]
+) -> None:
+    model = checkpoint("WavLM base", tmp_path)
+    usual = load_speech_encoder(str(tmp_path)).fingerprint
+    transformers.Wav2Vec2FeatureExtractor(**setting).save_pretrained(tmp_path)
+    encoder = load_speech_encoder(str(tmp_path))
+    assert encoder.fingerprint != usual
+    assert encoder.sample_rate == setting.get("sampling_rate", 16000)
+    if "do_normalize" in setting:
+        samples = speech_samples[:RATE]
+        with torch.inference_mode():
+            theirs = model(torch.from_numpy(samples)[None], output_hidden_states=True).hidden_states[1]
+        torch.testing.assert_close(encoder.encode_each([samples], [1])[0], theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("fault", ["missing", "extra", "shape"])
+@pytest.mark.parametrize("name", ["wav2vec 2.0 base", "w2v-BERT 2.0"])
+def test_a_wrong_tensor_is_named(tmp_path: Path, name: str, fault: str) -> None:
+    checkpoint(name, tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    tensor = next(key for key in tensors if key.endswith("layers.1.final_layer_norm.weight"))
+    if fault == "missing":
+        del tensors[tensor]
+    elif fault == "shape":
+        tensors[tensor] = tensors[tensor][:-1].contiguous()
+    else:
+        tensor = tensor.replace("layers.1", "layers.9")
+        tensors[tensor] = torch.zeros(1)
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=tensor.replace(".", r"\.")):
+        load_speech_encoder(str(tmp_path))
+
+
+@pytest.mark.parametrize("bands", [80, 128])
+def test_whisper_of_another_size(tmp_path: Path, speech_samples: np.ndarray, bands: int) -> None:
+    torch.manual_seed(0)
+    config = transformers.WhisperConfig(
+        d_model=48, encoder_layers=4, encoder_attention_heads=3, encoder_ffn_dim=96, num_mel_bins=bands, vocab_size=50,
+        decoder_layers=1, decoder_attention_heads=3, decoder_ffn_dim=96, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+        decoder_start_token_id=1,
+    )  # fmt: skip
+    model = transformers.WhisperModel(config).eval()
+    model.save_pretrained(tmp_path)
+    samples = speech_samples[: 30 * RATE]
+    mel = transformers.WhisperFeatureExtractor(feature_size=bands)(samples, sampling_rate=RATE, return_tensors="pt")
+    with torch.inference_mode():
+        theirs = model.encoder(mel["input_features"], output_hidden_states=True).hidden_states
+    ours = load_speech_encoder(str(tmp_path)).encode_each([samples])[0].cpu()
+    assert relative_gap(ours, torch.stack(theirs)[:, 0]) <= 1e-4
+
+
+def test_check_runs_one_from_a_directory(tmp_path: Path) -> None:
+    checkpoint("WavLM base", tmp_path)
+    done = emovoz("encoders", "--check", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "4 x 49 x 32" in done.stdout
