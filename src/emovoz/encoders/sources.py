@@ -7,8 +7,12 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal
 
+from emovoz.cache import cache_directory
 from emovoz.encoders.known import KNOWN
 from emovoz.errors import InputError
+from emovoz.files import write_whole
+
+CONVERTER = "SFconvertbot"
 
 
 @dataclass(frozen=True)
@@ -90,15 +94,37 @@ def _converter(model: str) -> Callable[[tuple[str, ...]], Path]:
 def download(hub_id: str) -> Path:
     """A repository of the hub as a local directory; only what is not cached yet is fetched.
 
+    Many published weights are pickles, which are never read. For most of them the hub's bot has offered the same
+    tensors as safetensors in a pull request, which then serves instead.
+
     Raises:
-        InputError: the hub cannot be reached, or has no such repository.
+        InputError: the hub cannot be reached, has no such repository, or has its weights as pickles only.
     """
+    noted = cache_directory() / "hub" / hub_id.replace("/", "--")
+    if noted.is_file():
+        return _snapshot(hub_id, noted.read_text())
+    directory = _snapshot(hub_id, "main")
+    if any(directory.glob("*.safetensors")):
+        return directory
+    revision = _converted_revision(hub_id)
+    if revision is None:
+        raise InputError(
+            f"{hub_id}: its weights are there as pickles only, which emovoz does not load, because a pickle can run "
+            "any code; convert them with https://huggingface.co/spaces/safetensors/convert, or name a local directory"
+        )
+    directory = _snapshot(hub_id, revision)
+    write_whole(noted, revision)
+    return directory
+
+
+def _snapshot(hub_id: str, revision: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     fetch = partial(
         snapshot_download,
         hub_id,
+        revision=revision,
         allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"],
         ignore_patterns=["*/*"],
     )
@@ -114,6 +140,18 @@ def download(hub_id: str) -> Path:
             f"{hub_id}: no such directory here, and it cannot be downloaded from the hub ({reason}); "
             f"name a local directory, or for an encoder one that is packaged: {', '.join(KNOWN)}"
         ) from error
+
+
+def _converted_revision(hub_id: str) -> str | None:
+    """Where the hub's bot has put the weights as safetensors, if it has."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        opened = list(HfApi().get_repo_discussions(hub_id, author=CONVERTER, discussion_type="pull_request"))
+    except (HfHubHTTPError, OSError):
+        return None
+    return next((one.git_reference for one in opened if "safetensors" in one.title and one.author == CONVERTER), None)
 
 
 def _installed(name: str) -> bool:
