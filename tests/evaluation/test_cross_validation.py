@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, f1_score
 
 from emovoz import Clip, Corpus, FeatureStore, InputError, Recipe, crossval
 
@@ -49,6 +49,17 @@ def test_folds_and_scores(recipe: Recipe, tmp_path: Path) -> None:
     low, high = results["macro_f1"]["ci95"]
     assert low <= results["macro_f1"]["value"] <= high
     assert (tmp_path / "report.html").is_file()
+    for told in results["speakers"]:
+        own = [[row for row in run if row["id"].startswith(f"{told['speaker']}-")] for run in runs]
+        right = [accuracy_score([r["label"] for r in run], [r["predicted"] for r in run]) for run in own]
+        # every speaker has a clip of each label, so the mean recall is the accuracy
+        assert (told["n"], told["accuracy"], told["uar"]) == (3, pytest.approx(np.mean(right)), told["accuracy"])
+    assert [told["speaker"] for told in results["speakers"]] == [f"s{i}" for i in range(9)]
+    of_truth: dict[str, list[float]] = {}
+    for row in rows:
+        of_truth.setdefault(row["id"], []).append(float(row[f"score_{row['label']}"]))
+    least = sorted(float(np.mean(chances)) for chances in of_truth.values())[:20]
+    assert [clip["label_probability"] for clip in results["hardest"]] == pytest.approx(least)
 
 
 def test_a_speaker_who_contradicts_all_others_is_never_learned(recipe: Recipe, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import copy
 import re
+import statistics
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from scipy.stats import binom
 
 from emovoz.evaluation.report import render_report, write_report
 
@@ -37,10 +39,31 @@ def one_run() -> dict[str, Any]:
         ],
         "recipe": {"name": "speech", "speech": {"model": "whisper-base", "layers": [2, 3, 4]}, "text": None},
         "data": {"fingerprint": "9f2c77a0", "n": 126, "speakers": 3},
+        "speakers": [
+            {"speaker": "spk00", "n": 42, "accuracy": 0.611, "uar": 0.621},
+            {"speaker": "spk03", "n": 42, "accuracy": 0.711, "uar": 0.721},
+            {"speaker": "spk07", "n": 40, "accuracy": 0.411, "uar": 0.421},
+        ],
+        "hardest": [
+            hard("b.wav", "joy", 0.00004, "anger", 0.981, "spk07", "¡Qué alegría!"),
+            hard("a.wav", "sadness", 0.012, "joy", 0.701, None, None),
+        ],
+        "layer_weights": {},
         "versions": {"emovoz": "0.1.0", "torch": "2.6.0"},
         "seconds": {"extract": 312.3, "train": 30.1},
         "history": [fit(0, 0, [2.0, 1.5, 1.0], [0.2, 0.4, 0.5]), fit(0, 1, [1.0, 0.8, 0.6], [0.3, 0.5, 0.6])],
     }
+
+
+def hard(
+    clip: str, label: str, given: float, predicted: str, most: float, speaker: str | None, words: str | None
+) -> dict[str, Any]:
+    chances = {"label_probability": given, "predicted_probability": most}
+    return {"id": clip, "label": label, "predicted": predicted, **chances, "speaker": speaker, "transcription": words}
+
+
+def weights(*rows: tuple[int, float, float, float]) -> list[dict[str, float]]:
+    return [dict(zip(("layer", "weight", "min", "max"), row, strict=True)) for row in rows]
 
 
 def fit(fold: int | None, seed: int, losses: list[float], scores: list[float | None]) -> dict[str, Any]:
@@ -53,7 +76,14 @@ def fit(fold: int | None, seed: int, losses: list[float], scores: list[float | N
 
 def unlabelled_run() -> dict[str, Any]:
     nothing = dict.fromkeys(["macro_f1", "uar", "accuracy", "per_class", "confusion", "ece"])
-    more = {"n": 0, "seeds": [{"seed": 0}], "folds": [], "history": [{"fold": None, "seed": 0, "epochs": []}]}
+    more = {
+        "speakers": [],
+        "hardest": [],
+        "n": 0,
+        "seeds": [{"seed": 0}],
+        "folds": [],
+        "history": [{"fold": None, "seed": 0, "epochs": []}],
+    }
     return one_run() | nothing | more
 
 
@@ -69,13 +99,16 @@ class Page(HTMLParser):
         self.text = ""
         self.style = ""
         self._inside: list[str] = []
+        self._gap = False
         self.feed(render_report(results, title=title))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
         if tag not in ("meta", "link", "img", "br"):
             self._inside.append(tag)
-        self.text += " "
+        if tag != "bdi":
+            self.text += " "
+            self._gap = True
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
@@ -90,6 +123,8 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self._inside.pop() == tag, f"</{tag}> closes something else"
+        if tag == "tr":
+            self.rows[-1] = [" ".join(cell.split()) for cell in self.rows[-1]]
 
     def handle_data(self, data: str) -> None:
         if "style" in self._inside:
@@ -101,7 +136,8 @@ class Page(HTMLParser):
             if "pre" in self._inside:
                 self.blocks[-1] += data
             if "td" in self._inside or "th" in self._inside:
-                self.rows[-1][-1] = f"{self.rows[-1][-1]} {data}".strip()
+                self.rows[-1][-1] += f" {data}" if self._gap else data
+                self._gap = False
 
     def all(self, tag: str, **wanted: str) -> list[dict[str, str]]:
         wanted = {name.rstrip("_"): value for name, value in wanted.items()}
@@ -144,6 +180,104 @@ def test_confusion_shows_counts_and_shares_of_the_true_label() -> None:
 def test_confusion_averaged_over_seeds_keeps_a_decimal_in_every_cell() -> None:
     run = one_run() | {"confusion": [[30.5, 8, 1.5], [5, 27, 10], [0, 0, 0]]}
     assert ["anger", "30.5 76 %", "8.0 20 %", "1.5 4 %"] in Page(run).rows
+
+
+def test_the_most_frequent_confusion_is_told_in_words() -> None:
+    # sadness has no clips, joy taken for sadness is 10 of 42
+    assert "Most often joy was taken for sadness: 24 % of its clips." in Page(one_run()).words()
+
+
+def test_of_confusions_as_frequent_the_one_that_takes_the_greater_share_is_told() -> None:
+    run = one_run() | {"confusion": [[70, 6, 2], [0, 8, 6], [0, 0, 9]]}
+    assert "Most often joy was taken for sadness: 43 % of its clips." in Page(run).words()
+
+
+def test_without_mistakes_no_confusion_is_told() -> None:
+    assert "Most often" not in Page(one_run() | {"confusion": [[3, 0, 0], [0, 4, 0], [0, 0, 5]]}).words()
+
+
+def test_speakers_are_listed_from_worst_to_best() -> None:
+    page = Page(one_run())
+    rows = [row for row in page.rows if row[0].startswith("spk")]
+    assert rows == [
+        ["spk07", "40", "0.411", "0.421", ""],
+        ["spk00", "42", "0.611", "0.621", ""],
+        ["spk03", "42", "0.711", "0.721", ""],
+    ]
+    mean, spread = statistics.fmean([0.421, 0.621, 0.721]), statistics.stdev([0.421, 0.621, 0.721])
+    told = f"UAR {mean:.3f} ± {spread:.3f} (mean and standard deviation), from 0.421 to 0.721."
+    assert told in page.words()
+    assert "2 clips name no speaker" in page.words()
+
+
+def test_the_spread_of_speakers_is_held_against_chance() -> None:
+    # a speaker of 42 clips, each right with the mean chance: the deviation of a binomial share
+    mean = statistics.fmean([0.421, 0.621, 0.721])
+    by_chance = binom.std(42, mean) / 42
+    told = f"equally hard speakers of 42 clips each (the median) would spread by about ± {by_chance:.3f}."
+    assert told in Page(one_run()).words()
+
+
+def test_of_hundreds_of_speakers_both_ends_are_shown() -> None:
+    many = [{"speaker": f"voice{i:03d}", "n": 9, "accuracy": 0.5, "uar": i / 300} for i in range(300)]
+    page = Page(one_run() | {"speakers": many[::-1]})
+    shown = [row[0] for row in page.rows if row[0].startswith("voice")]
+    assert shown == [f"voice{i:03d}" for i in [*range(15), *range(295, 300)]]
+    assert ["280 speakers between", ""] in page.rows
+    assert "280 between 0.050 and 0.980" in page.svg_titles
+
+
+@pytest.mark.parametrize("speakers", [None, [], [{"speaker": "one", "n": 126, "accuracy": 0.6, "uar": 0.6}]])
+def test_without_speakers_to_compare_the_section_is_left_out(speakers: Any) -> None:
+    assert "By speaker" not in Page(one_run() | {"speakers": speakers}).words()
+
+
+def test_layer_weights_are_shown_against_equal_shares() -> None:
+    mix = {"speech": weights((2, 0.5, 0.4, 0.6), (3, 0.3, 0.2, 0.4), (6, 0.2, 0.2, 0.2))}
+    page = Page(one_run() | {"layer_weights": mix})
+    assert ["2", "0.500", "0.400 – 0.600", ""] in page.rows
+    assert ["6", "0.200", "0.200 – 0.200", ""] in page.rows
+    bars = [float(bar["width"].rstrip("%")) for bar in page.all("rect", class_="weight")]
+    equal = float(page.all("line", class_="equal")[0]["x1"].rstrip("%"))
+    assert bars == pytest.approx([equal * 3 * weight for weight in (0.5, 0.3, 0.2)])
+    assert "0.500, from 0.400 to 0.600" in page.svg_titles
+
+
+def test_layer_weights_of_one_fit_have_no_range() -> None:
+    mix = {"speech": weights((0, 0.75, 0.75, 0.75), (1, 0.25, 0.25, 0.25)), "text": weights((0, 1, 1, 1))}
+    page = Page(one_run() | {"layer_weights": mix})
+    assert ["speech layer", "weight", "0.0 0.2 0.4 0.6 0.8"] in page.rows
+    assert ["0", "0.750", ""] in page.rows
+    assert "over the fits" not in page.words()
+
+
+def test_concatenated_layers_have_no_section_of_weights() -> None:
+    assert "Layer weights" not in Page(one_run()).words()
+
+
+def test_hardest_clips_are_listed_with_what_they_were_taken_for() -> None:
+    rows = Page(one_run()).rows
+    assert ["b.wav", "spk07", "joy", "< 0.001", "anger", "0.981", "¡Qué alegría!"] in rows
+    assert ["a.wav", "", "sadness", "0.012", "joy", "0.701", ""] in rows
+
+
+def test_hardest_clips_without_words_or_speakers_have_no_column_for_them() -> None:
+    page = Page(one_run() | {"hardest": [hard("a.wav", "sadness", 0.012, "joy", 0.701, None, None)]})
+    assert ["a.wav", "sadness", "0.012", "joy", "0.701"] in page.rows
+    assert "transcription" not in page.words()
+
+
+def test_long_transcriptions_are_cut() -> None:
+    page = Page(one_run() | {"hardest": [hard("a", "joy", 0.1, "anger", 0.9, None, "palabra " * 90)]})
+    (words,) = (row[-1] for row in page.rows if row[0] == "a")
+    assert words == ("palabra " * 15).strip()[:119] + "…"
+
+
+def test_what_is_not_there_in_older_results_is_left_out() -> None:
+    run = one_run()
+    for key in ("speakers", "hardest", "layer_weights"):
+        del run[key]
+    assert not re.search("By speaker|Hardest|Layer weights", Page(run).words())
 
 
 def test_folds_and_seeds_are_listed_and_summed_up() -> None:
@@ -254,12 +388,34 @@ def test_html_in_user_text_is_inert() -> None:
     run["recipe"]["description"] = run["protocol"]["data_note"] = run["protocol"]["name"] = evil
     run["versions"]["torch"] = evil
     run["folds"][0]["groups"] = [evil]
+    run["speakers"][0]["speaker"] = evil
+    run["hardest"] = [hard(evil, evil, 0.1, evil, 0.9, evil, evil)]
     run["seconds"] = {evil: 1.0}
     page = Page({"runs": {evil: run, "other": one_run()}}, title=evil)
     assert not page.all("img")
     assert not page.all("script")
     assert not [given for _, given in page.elements if "onerror" in given]
-    assert page.text.count(evil) >= 10
+    assert page.text.count(evil) >= 16
+
+
+def test_names_that_run_from_right_to_left_do_not_turn_what_stands_beside_them() -> None:
+    hebrew, turned = "כעס", "\u202eanger"
+    run = one_run() | {"labels": [hebrew, turned, "sadness"]}
+    scores = list(one_run()["per_class"].values())
+    run["per_class"] = dict(zip(run["labels"], scores, strict=True))
+    run["folds"][0]["groups"] = [hebrew, turned]
+    run["speakers"][0]["speaker"] = run["speakers"][1]["speaker"] = hebrew
+    run["hardest"] = [hard(turned, hebrew, 0.1, turned, 0.9, hebrew, turned)]
+    page = render_report({"runs": {hebrew: run, turned: run}}, title=turned)
+    body = page[page.index("<body>") :]
+    for name in (hebrew, turned):
+        assert body.count(name) == body.count(f"<bdi>{name}</bdi>") > 10
+
+
+def test_of_many_groups_held_out_the_first_are_named() -> None:
+    run = one_run()
+    run["folds"][0]["groups"] = [f"spk{i:02d}" for i in range(64)]
+    assert ["0", "spk00, spk01, spk02 and 61 more", "60", "0.571", ""] in Page(run).rows
 
 
 @pytest.mark.parametrize("results", [one_run(), unlabelled_run(), {"runs": {"a": one_run(), "b": one_run()}}])
@@ -294,6 +450,26 @@ def test_comparison_shows_every_run() -> None:
     assert [("open" in given) for given in page.all("details")] == [True, False, False]
     assert "macro-F1 0.602 95 % interval" in page.words()
     assert "macro-F1 0.712 95 % interval" in page.words()
+
+
+def test_comparison_sets_the_f1_of_every_label_side_by_side() -> None:
+    other = one_run()
+    other["labels"] = ["anger", "joy", "surprise"]
+    other["per_class"] = {
+        "anger": {"precision": 0.8, "recall": 0.8, "f1": 0.801, "support": 41},
+        "joy": {"precision": 0.8, "recall": 0.8, "f1": 0.5831, "support": 42},
+        "surprise": {"precision": 0.8, "recall": 0.8, "f1": 0.803, "support": 43},
+    }
+    page = Page({"runs": {"speech": one_run(), "both": other, "wild": unlabelled_run()}})
+    assert ["label", "speech", "both"] in page.rows
+    for row in (["anger", "0.764", "0.801"], ["joy", "0.583", "0.583"], ["sadness", "0.460", "–"]):
+        assert row in page.rows
+    # anger: both; joy: as good as each other in the digits shown; the rest have one run each
+    assert len(page.all("td", class_="best")) == 1 + 2 + 1 + 1
+
+
+def test_one_run_has_nothing_to_stand_side_by_side_with() -> None:
+    assert "F1 by label" not in Page({"runs": {"speech": one_run(), "wild": unlabelled_run()}}).words()
 
 
 def test_forest_plot_puts_the_better_run_to_the_right_inside_its_interval() -> None:

@@ -74,6 +74,19 @@ def logits(head: EmotionHead, batch: Batch) -> Tensor:
     return result
 
 
+def test_layer_weights_are_the_softmax_of_what_was_learned() -> None:
+    head = make_head()
+    for name, weights in head.layer_weights.items():
+        learned = head.get_parameter(f"branches.{name}.mix.layer_weights").detach().numpy()
+        assert weights == pytest.approx(np.exp(learned) / np.exp(learned).sum())
+    assert list(head.layer_weights) == ["speech", "text"]
+
+
+def test_only_several_layers_in_a_weighted_mix_have_weights() -> None:
+    assert list(make_head({"speech": (3, 8), "text": (1, 8)}).layer_weights) == ["speech"]
+    assert make_head(layer_mix="concatenate").layer_weights == {}
+
+
 @pytest.mark.parametrize(("pooling", "fusion", "layer_mix"), EVERY)
 def test_what_is_under_the_mask_never_changes_the_logits(pooling: str, fusion: str, layer_mix: str) -> None:
     head = make_head(pooling=pooling, fusion=fusion, layer_mix=layer_mix)

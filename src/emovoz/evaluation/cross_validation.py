@@ -10,6 +10,7 @@ import numpy as np
 
 from emovoz.corpus import Corpus, grouped_folds, stratified_folds
 from emovoz.errors import InputError
+from emovoz.evaluation.breakdown import layer_weights
 from emovoz.evaluation.results import macro_f1, prediction_rows, results_of, save_results
 from emovoz.features import FeatureStore, FrozenEncoders, default_store, extract
 from emovoz.inference import decided, probabilities
@@ -110,6 +111,7 @@ def _run(
     used = [recipe.training.seed + i for i in range(seeds)]
     scores = np.zeros((seeds, len(corpus), len(labels)))
     history: list[Mapping[str, Any]] = []
+    weights: list[Mapping[str, list[float]]] = []
     training = evaluating = 0.0
     with progress(f"cross-validating {recipe.name}", seeds * len(cut.tests)) as advance:
         for run, seed in enumerate(used):
@@ -128,6 +130,7 @@ def _run(
                 held = examples.select(test)
                 scores[run, test] = (decided if held.pooled else probabilities)(fitted.head, held.features)
                 history.append({"fold": fold, "seed": seed, "epochs": fitted.history})
+                weights.append(fitted.head.layer_weights)
                 training += trained - started
                 evaluating += time.perf_counter() - trained
                 advance(1)
@@ -145,6 +148,7 @@ def _run(
         },
         seeds=used,
         folds=_fold_scores(corpus, scores, labels, cut),
+        layers=layer_weights(weights, encoders),
         history=history,
         seconds={"extract": extraction.seconds, "train": training, "evaluate": evaluating},
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from emovoz.corpus import Corpus
 from emovoz.errors import InputError
+from emovoz.evaluation.breakdown import layer_weights
 from emovoz.evaluation.results import prediction_rows, results_of, save_results, table
 from emovoz.features import FeatureStore, StoredFeatures, default_store, extract
 from emovoz.files import write_whole
@@ -69,6 +70,7 @@ def evaluate(
         recognizer.recipe,
         protocol=protocol or {"name": "hold-out", "model": recognizer.name},
         seeds=[seed],
+        layers=layer_weights([recognizer.head.layer_weights], recognizer.encoders),
         history=[{"fold": None, "seed": seed, "epochs": recognizer.history}],
         seconds={"extract": extraction.seconds, "train": 0.0, "evaluate": time.perf_counter() - started},
     )

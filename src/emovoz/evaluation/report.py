@@ -3,18 +3,20 @@
 import json
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from emovoz.evaluation.charts import axis_of, curve_panel, finite
 from emovoz.files import write_whole
 
-_WIDTH, _HEIGHT = 420, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 410, 10, 190
+WORST, BEST = 15, 5
+"""Speakers shown where there are more than both together."""
+WORDS = 120
+"""Characters of a transcription that are shown."""
 
 
 def write_report(results: Mapping[str, Any], path: Path, *, title: str = "emovoz report") -> None:
@@ -39,7 +41,13 @@ def render_report(results: Mapping[str, Any], *, title: str = "emovoz report") -
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"score": _score, "count": _count, "seconds": _seconds, "settings": _settings}
+    environment.filters |= {
+        "score": _score,
+        "count": _count,
+        "seconds": _seconds,
+        "settings": _settings,
+        "chance": _chance,
+    }
     template = environment.get_template("report.html.j2")
     views = [_run(name, run) for name, run in runs.items()]
     comparison = _comparison(views) if "runs" in results else None
@@ -52,7 +60,8 @@ def _run(name: str, results: Mapping[str, Any]) -> dict[str, Any]:
     # Without labels folds and seeds are listed all the same, but have no scores; closed-form fits have no epochs.
     repeats = {kind: _scored(results.get(kind) or []) for kind in ("folds", "seeds")}
     histories = [fit for fit in results.get("history") or [] if fit.get("epochs")]
-    return {
+    panels = [curve_panel(histories, measure) for measure in ("loss", "dev_macro_f1")]
+    view = {
         "name": name,
         "protocol": {key: value for key, value in protocol.items() if key not in ("name", "data_note")},
         "protocol_name": protocol.get("name"),
@@ -66,27 +75,64 @@ def _run(name: str, results: Mapping[str, Any]) -> dict[str, Any]:
         "scores": {key: _interval(results.get(key)) for key in ("macro_f1", "uar", "accuracy")},
         "classes": [(label, per_class[label]) for label in labels if label in per_class],
         "confusion": _cells(results.get("confusion") or []),
+        "confused": _most_confused(labels, results.get("confusion") or []),
         "ece": results.get("ece"),
-        "panels": [panel for panel in (_panel(histories, "loss"), _panel(histories, "dev_macro_f1")) if panel],
+        "panels": [panel for panel in panels if panel],
         "fits": len(histories),
         **repeats,
-        "spread": {kind: _spread(entries) for kind, entries in repeats.items()},
-        "axis": _axis([entry["macro_f1"] for entries in repeats.values() for entry in entries]),
+        "spread": {kind: _spread([entry["macro_f1"] for entry in entries]) for kind, entries in repeats.items()},
+        "axis": axis_of([entry["macro_f1"] for entries in repeats.values() for entry in entries]),
+        "voices": _voices(results.get("speakers") or []),
+        "layers": {name: _layers(rows) for name, rows in (results.get("layer_weights") or {}).items()},
+        "hardest": _hardest(results.get("hardest") or []),
         "recipe": results.get("recipe") or {},
         "data": data,
         "versions": results.get("versions") or {},
         "seconds": results.get("seconds") or {},
     }
+    return view | _placed(view)
+
+
+def _placed(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Which sections need the whole width, and the column of each other one: the one that is shorter so far."""
+    wide = [name for name, parts in (("learning", view["panels"]), ("layers", view["layers"])) if len(parts) > 1]
+    voices = view["voices"]
+    # about as many lines as the section takes, its heading and notes included
+    lines = {
+        "speakers": len(voices["worst"]) + len(voices["best"]) + 6 if voices else 0,
+        "folds": len(view["folds"]) + 4 if view["folds"] else 0,
+        "learning": 13 if view["panels"] else 0,
+        "seeds": len(view["seeds"]) + 4 if len(view["seeds"]) > 1 else 0,
+        "layers": sum(len(mix["rows"]) for mix in view["layers"].values()) + 5 if view["layers"] else 0,
+    }
+    columns: tuple[list[str], list[str]] = ([], [])
+    heights = [0, 0]
+    for name in lines:
+        if lines[name] and name not in wide:
+            shorter = heights.index(min(heights))
+            columns[shorter].append(name)
+            heights[shorter] += lines[name]
+    return {"wide": wide, "columns": columns}
 
 
 def _comparison(views: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     scores = [view["scores"]["macro_f1"] for view in views if view["scores"]["macro_f1"]]
     notes = [view["note"] for view in views if view["note"]]
+    f1 = {view["name"]: {label: row["f1"] for label, row in view["classes"]} for view in views if view["classes"]}
+    labels = list(dict.fromkeys(label for of_run in f1.values() for label in of_run))
     return {
-        "axis": _axis(_finite(score[key] for score in scores for key in ("value", "low", "high"))),
+        "f1": [(label, _with_best([of_run.get(label) for of_run in f1.values()])) for label in labels],
+        "scored": list(f1),
+        "axis": axis_of(finite(score[key] for score in scores for key in ("value", "low", "high"))),
         "notes": {note: [view["name"] for view in views if view["note"] == note] for note in notes},
         "same_data": len({view["data"].get("fingerprint") for view in views}) <= 1,
     }
+
+
+def _with_best(scores: Sequence[float | None]) -> list[tuple[float | None, bool]]:
+    # as good as the best where the digits shown are the same
+    best = max((round(score, 3) for score in scores if score is not None), default=None)
+    return [(score, score is not None and round(score, 3) == best) for score in scores]
 
 
 def _interval(score: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -97,7 +143,7 @@ def _interval(score: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _scored(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [entry for entry in entries if _finite([entry.get("macro_f1")])]
+    return [entry for entry in entries if finite([entry.get("macro_f1")])]
 
 
 def _cells(matrix: Sequence[Sequence[float]]) -> list[list[tuple[str, float | None]]]:
@@ -110,8 +156,63 @@ def _cells(matrix: Sequence[Sequence[float]]) -> list[list[tuple[str, float | No
     ]
 
 
-def _spread(entries: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
-    scores = [entry["macro_f1"] for entry in entries]
+def _most_confused(labels: Sequence[str], matrix: Sequence[Sequence[float]]) -> dict[str, Any] | None:
+    wrong = [
+        (clips, clips / sum(row), labels[i], labels[j])
+        for i, row in enumerate(matrix)
+        for j, clips in enumerate(row)
+        if i != j and clips
+    ]
+    if not wrong:
+        return None
+    _, share, label, predicted = max(wrong, key=lambda cell: cell[:2])
+    return {"label": label, "predicted": predicted, "share": share}
+
+
+def _voices(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Speakers from worst to best; where they are many, both ends, and the UAR of those between."""
+    if len(entries) < 2:
+        return None
+    ranked = sorted(entries, key=lambda entry: (entry["uar"], entry["speaker"]))
+    scores = [entry["uar"] for entry in ranked]
+    clips = statistics.median_low([entry["n"] for entry in ranked])
+    mean = statistics.fmean(scores)
+    many = len(ranked) > WORST + BEST
+    return {
+        "worst": ranked[:WORST] if many else ranked,
+        "between": scores[WORST:-BEST] if many else [],
+        "best": ranked[-BEST:] if many else [],
+        "n": sum(entry["n"] for entry in ranked),
+        "axis": axis_of(scores),
+        "spread": _spread(scores),
+        "clips": clips,
+        "by_chance": math.sqrt(mean * (1 - mean) / clips),
+    }
+
+
+def _layers(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "rows": rows,
+        "several": any(row["min"] < row["max"] for row in rows),
+        "axis": axis_of([0.0, *(row["max"] for row in rows)]),
+        "equal": 1 / len(rows),
+    }
+
+
+def _hardest(clips: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    shown = [{**clip, "transcription": _shortened(clip.get("transcription") or "")} for clip in clips]
+    return {
+        "clips": shown,
+        "speakers": any(clip.get("speaker") for clip in shown),
+        "transcriptions": any(clip["transcription"] for clip in shown),
+    }
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= WORDS else words[: WORDS - 1].rstrip() + "…"
+
+
+def _spread(scores: Sequence[float]) -> dict[str, float] | None:
     if len(scores) < 2:
         return None
     return {
@@ -122,91 +223,12 @@ def _spread(entries: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
     }
 
 
-@dataclass(frozen=True)
-class _Axis:
-    low: float
-    high: float
-    ticks: list[tuple[float, str]]
-
-    def at(self, value: float) -> float:
-        """Where the value lies: 0 at the axis's start, 1 at its end."""
-        return (value - self.low) / (self.high - self.low)
-
-
-def _axis(values: Sequence[float], *, whole: bool = False) -> _Axis | None:
-    # Scores and losses get round ends; epochs are whole and begin and end where the data does.
-    if not values:
-        return None
-    low, high = min(values), max(values)
-    rough = (high - low or 0.1) / 4
-    magnitude = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= rough * 0.999)
-    step = max(step, 1.0) if whole else step
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    last = max(last, first + 1)
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    ticks = [(tick * step, f"{tick * step:.{decimals}f}") for tick in range(first, last + 1)]
-    if whole:
-        return _Axis(low, max(high, low + 1), [(low, f"{low}"), *(tick for tick in ticks if low < tick[0] <= high)])
-    return _Axis(first * step, last * step, ticks)
-
-
-def _panel(histories: Sequence[Mapping[str, Any]], measure: str) -> dict[str, Any] | None:
-    fits = [(fit, _series(fit, measure)) for fit in histories]
-    fits = [(fit, series) for fit, series in fits if series]
-    across = _axis([epoch for _, series in fits for epoch in series], whole=True)
-    up = _axis([value for _, series in fits for value in series.values()])
-    if across is None or up is None:
-        return None
-    mean = _mean([series for _, series in fits])
-    return {
-        "measure": measure,
-        "width": _WIDTH,
-        "height": _HEIGHT,
-        "frame": {"left": _LEFT, "right": _RIGHT, "top": _TOP, "bottom": _BOTTOM},
-        "across": [(_x(across, value), text) for value, text in across.ticks],
-        "up": [(_y(up, value), text) for value, text in up.ticks],
-        "fits": [(_fit_name(fit), _points(series, across, up)) for fit, series in fits],
-        "mean": _points(mean, across, up),
-        "first": next(iter(mean.items())),
-        "last": list(mean.items())[-1],
-    }
-
-
-def _series(fit: Mapping[str, Any], measure: str) -> dict[int, float]:
-    epochs = [(entry["epoch"], entry.get(measure)) for entry in fit.get("epochs") or []]
-    return {epoch: value for epoch, value in epochs if value is not None and math.isfinite(value)}
-
-
-def _mean(fits: Sequence[Mapping[int, float]]) -> dict[int, float]:
-    # Where early stopping has left only a few fits, their mean would look like a turn of the curve.
-    values = {epoch: [fit[epoch] for fit in fits if epoch in fit] for epoch in sorted({e for fit in fits for e in fit})}
-    enough = min(len(fits) / 2, max(len(those) for those in values.values()))
-    return {epoch: statistics.fmean(those) for epoch, those in values.items() if len(those) >= enough}
-
-
-def _points(series: Mapping[int, float], across: _Axis, up: _Axis) -> list[tuple[float, float]]:
-    return [(_x(across, epoch), _y(up, value)) for epoch, value in series.items()]
-
-
-def _x(axis: _Axis, value: float) -> float:
-    return round(_LEFT + axis.at(value) * (_RIGHT - _LEFT), 1)
-
-
-def _y(axis: _Axis, value: float) -> float:
-    return round(_BOTTOM - axis.at(value) * (_BOTTOM - _TOP), 1)
-
-
-def _fit_name(fit: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {fit[key]}" for key in ("fold", "seed") if fit.get(key) is not None)
-
-
-def _finite(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None and math.isfinite(value)]
-
-
 def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _chance(probability: float) -> str:
+    return f"{probability:.3f}" if probability >= 0.001 else "< 0.001"
 
 
 def _count(value: float) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from emovoz.corpus import Corpus
+from emovoz.evaluation.breakdown import hardest_clips, speaker_scores
 from emovoz.evaluation.metrics import confusions, expected_calibration_error, score, summaries
 from emovoz.evaluation.report import write_report
 from emovoz.files import write_whole
@@ -29,6 +30,7 @@ def results_of(
     protocol: Mapping[str, Any],
     seeds: Sequence[int],
     folds: Sequence[Mapping[str, Any]] = (),
+    layers: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]] = (),
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
@@ -42,12 +44,14 @@ def results_of(
         protocol: what was done, by name.
         seeds: one a run.
         folds: their groups and scores.
+        layers: what `layer_weights` gives.
         history: epochs of each fit.
         seconds: time taken by each stage.
     """
     index = {label: i for i, label in enumerate(labels)}
     labelled = [i for i, clip in enumerate(corpus) if clip.label]
-    truth = np.array([index[corpus.clips[i].label or ""] for i in labelled], dtype=int)
+    clips = [corpus.clips[i] for i in labelled]
+    truth = np.array([index[clip.label or ""] for clip in clips], dtype=int)
     known = scores[:, labelled]
     measured: dict[str, Any] = dict.fromkeys(("macro_f1", "uar", "accuracy", "per_class", "confusion"))
     by_seed: list[dict[str, Any]] = [{"seed": seed} for seed in seeds]
@@ -66,6 +70,9 @@ def results_of(
         "ece": ece,
         "seeds": by_seed,
         "folds": list(folds),
+        "speakers": speaker_scores(clips, truth, known.argmax(2), len(labels)),
+        "hardest": hardest_clips(clips, truth, known.mean(0), labels),
+        "layer_weights": dict(layers),
         "recipe": recipe.model_dump(),
         "data": {
             "fingerprint": corpus.fingerprint,

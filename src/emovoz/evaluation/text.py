@@ -5,11 +5,12 @@ from typing import Any
 
 
 def summary(results: Mapping[str, Any]) -> str:
-    """Scores with intervals; a table of classes for one run, a line a run for several."""
+    """Scores with intervals; for one run also a table of classes and the range of speakers."""
     runs = results["runs"] if "runs" in results else {results["recipe"]["name"]: results}
     lines = [_line(name, run) for name, run in runs.items()]
     if len(runs) == 1:
-        lines += _classes(results if "runs" not in results else next(iter(runs.values())))
+        (run,) = runs.values()
+        lines += _classes(run) + _speakers(run)
     return "\n".join(lines)
 
 
@@ -41,3 +42,11 @@ def _classes(run: Mapping[str, Any]) -> list[str]:
         numbers = f"{row['precision']:9.3f} {row['recall']:7.3f} {row['f1']:6.3f} {row['support']:6d}"
         rows.append(f"{label:{width}}  {numbers}")
     return rows
+
+
+def _speakers(run: Mapping[str, Any]) -> list[str]:
+    if len(run["speakers"]) < 2:
+        return []
+    ranked = sorted(run["speakers"], key=lambda row: (row["uar"], row["speaker"]))
+    worst, best = (f"{row['uar']:.3f} ({row['speaker']}, n={row['n']})" for row in (ranked[0], ranked[-1]))
+    return [f"{len(ranked)} speakers: UAR from {worst} to {best}"]

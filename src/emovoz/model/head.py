@@ -12,6 +12,7 @@ from emovoz.encoders.pretrained import load_strictly
 from emovoz.model.branch import Branch, mixed_width
 from emovoz.model.config import EmotionHeadConfig
 from emovoz.model.fusion import FUSIONS, Join, Part, PooledFusion, TimeFusion
+from emovoz.model.layer_mix import WeightedLayers
 
 
 class EmotionHead(PreTrainedModel):
@@ -54,6 +55,13 @@ class EmotionHead(PreTrainedModel):
     def pooling_is_fixed(self) -> bool:
         """Whether nothing before the pooled parts can learn, so that a clip's parts never change."""
         return not [*self.branches.parameters(), *self.fusion.parameters()]
+
+    @property
+    def layer_weights(self) -> dict[str, list[float]]:
+        """Softmaxed weight of each layer, by modality, where several are mixed by trainable weights."""
+        mixes = {name: branch.mix for name, branch in self.branches.items()}
+        weights = {name: mix.weights for name, mix in mixes.items() if isinstance(mix, WeightedLayers)}
+        return {name: values.tolist() for name, values in weights.items() if len(values) > 1}
 
     def parts(
         self,

@@ -15,9 +15,14 @@ class WeightedLayers(nn.Module):
         super().__init__()
         self.layer_weights = nn.Parameter(torch.zeros(layers))
 
+    @property
+    def weights(self) -> Tensor:
+        """The weight of each layer [layer]; their sum is 1."""
+        return self.layer_weights.softmax(0)
+
     def forward(self, features: Tensor) -> Tensor:
         """[batch, layer, time, dim] -> [batch, time, dim]."""
-        return torch.einsum("bltd,l->btd", features, self.layer_weights.softmax(0))
+        return torch.einsum("bltd,l->btd", features, self.weights)
 
 
 class ConcatenatedLayers(nn.Module):

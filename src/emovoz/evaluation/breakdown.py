@@ -1,0 +1,87 @@
+"""What lies behind the scores: speakers, the hardest clips, the layers that a head weighs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from emovoz.corpus import Clip
+from emovoz.evaluation.metrics import confusions, summaries
+from emovoz.features import FrozenEncoders
+
+HARDEST = 20
+
+
+def speaker_scores(
+    clips: Sequence[Clip], truth: np.ndarray, predicted: np.ndarray, classes: int
+) -> list[dict[str, Any]]:
+    """Clips, accuracy and UAR of every speaker that is named, means over the runs, in the order of their names.
+
+    UAR is the mean recall of the labels that the speaker has, and needs no clip of any other. Macro-F1 would add a
+    class of F1 0 for every stray guess of a label that the speaker never voices, which with few clips is mostly chance.
+
+    Args:
+        clips: labelled.
+        truth: class indices [clips].
+        predicted: class indices [runs, clips].
+        classes: how many labels there are.
+    """
+    rows: dict[str, list[int]] = {}
+    for i, clip in enumerate(clips):
+        if clip.speaker:
+            rows.setdefault(clip.speaker, []).append(i)
+    return [
+        {"speaker": speaker, "n": len(own), **_recalled(truth[own], predicted[:, own], classes)}
+        for speaker, own in sorted(rows.items())
+    ]
+
+
+def _recalled(truth: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, float]:
+    scores = summaries(confusions(truth, predicted, classes, np.ones((1, len(truth)))))
+    return {name: float(scores[name][0]) for name in ("accuracy", "uar")}
+
+
+def hardest_clips(
+    clips: Sequence[Clip], truth: np.ndarray, scores: np.ndarray, labels: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The clips whose true label got the least probability, at most 20, the hardest first.
+
+    Args:
+        clips: labelled.
+        truth: class indices [clips].
+        scores: probabilities, means over the runs [clips, labels].
+        labels: names of the classes.
+    """
+    given = scores[np.arange(len(truth)), truth]
+    ranked = sorted(range(len(clips)), key=lambda i: (given[i], clips[i].id))[:HARDEST]
+    return [
+        {
+            "id": clips[i].id,
+            "label": labels[truth[i]],
+            "predicted": labels[int(scores[i].argmax())],
+            "label_probability": float(given[i]),
+            "predicted_probability": float(scores[i].max()),
+            "speaker": clips[i].speaker,
+            "transcription": clips[i].transcription or None,
+        }
+        for i in ranked
+    ]
+
+
+def layer_weights(
+    fits: Sequence[Mapping[str, Sequence[float]]], encoders: FrozenEncoders
+) -> dict[str, list[dict[str, Any]]]:
+    """By modality, each encoder layer's weight: mean, least and greatest over the fits.
+
+    Args:
+        fits: `EmotionHead.layer_weights` of each head.
+        encoders: those the heads were trained on.
+    """
+    by_modality = {name: np.array([fit[name] for fit in fits]) for name in fits[0]}
+    return {
+        name: [
+            {"layer": layer, "weight": float(of.mean()), "min": float(of.min()), "max": float(of.max())}
+            for layer, of in zip(encoders.branches[name].layers, weights.T, strict=True)
+        ]
+        for name, weights in by_modality.items()
+    }

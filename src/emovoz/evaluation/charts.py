@@ -1,0 +1,110 @@
+"""Axes with round ticks, and learning curves laid out for SVG."""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_WIDTH, _HEIGHT = 420, 230
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 410, 10, 190
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The range of a chart, and its ticks as (value, text)."""
+
+    low: float
+    high: float
+    ticks: list[tuple[float, str]]
+
+    def at(self, value: float) -> float:
+        """Where the value lies: 0 at the axis's start, 1 at its end."""
+        return (value - self.low) / (self.high - self.low)
+
+
+def axis_of(values: Sequence[float], *, whole: bool = False) -> Axis | None:
+    """An axis that holds all values, None where there are none.
+
+    Args:
+        values: to be drawn.
+        whole: begin and end where the values do, with ticks at whole numbers, as epochs want it; else at round ends.
+
+    >>> [text for _, text in axis_of([0.44, 0.71]).ticks]
+    ['0.4', '0.5', '0.6', '0.7', '0.8']
+    """
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    rough = (high - low or 0.1) / 4
+    magnitude = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= rough * 0.999)
+    step = max(step, 1.0) if whole else step
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    last = max(last, first + 1)
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    ticks = [(tick * step, f"{tick * step:.{decimals}f}") for tick in range(first, last + 1)]
+    if whole:
+        return Axis(low, max(high, low + 1), [(low, f"{low}"), *(tick for tick in ticks if low < tick[0] <= high)])
+    return Axis(first * step, last * step, ticks)
+
+
+def curve_panel(histories: Sequence[Mapping[str, Any]], measure: str) -> dict[str, Any] | None:
+    """One measure's curve for every fit and their mean, in the coordinates of an SVG; None where nothing was measured.
+
+    Args:
+        histories: fits with their epochs, as in results.json.
+        measure: `loss` or `dev_macro_f1`.
+    """
+    fits = [(fit, _series(fit, measure)) for fit in histories]
+    fits = [(fit, series) for fit, series in fits if series]
+    across = axis_of([epoch for _, series in fits for epoch in series], whole=True)
+    up = axis_of([value for _, series in fits for value in series.values()])
+    if across is None or up is None:
+        return None
+    mean = _mean([series for _, series in fits])
+    return {
+        "measure": measure,
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "frame": {"left": _LEFT, "right": _RIGHT, "top": _TOP, "bottom": _BOTTOM},
+        "across": [(_x(across, value), text) for value, text in across.ticks],
+        "up": [(_y(up, value), text) for value, text in up.ticks],
+        "fits": [(_fit_name(fit), _points(series, across, up)) for fit, series in fits],
+        "mean": _points(mean, across, up),
+        "first": next(iter(mean.items())),
+        "last": list(mean.items())[-1],
+    }
+
+
+def _series(fit: Mapping[str, Any], measure: str) -> dict[int, float]:
+    epochs = [(entry["epoch"], entry.get(measure)) for entry in fit.get("epochs") or []]
+    return {epoch: value for epoch, value in epochs if value is not None and math.isfinite(value)}
+
+
+def _mean(fits: Sequence[Mapping[int, float]]) -> dict[int, float]:
+    # Where early stopping has left only a few fits, their mean would look like a turn of the curve.
+    values = {epoch: [fit[epoch] for fit in fits if epoch in fit] for epoch in sorted({e for fit in fits for e in fit})}
+    enough = min(len(fits) / 2, max(len(those) for those in values.values()))
+    return {epoch: statistics.fmean(those) for epoch, those in values.items() if len(those) >= enough}
+
+
+def _points(series: Mapping[int, float], across: Axis, up: Axis) -> list[tuple[float, float]]:
+    return [(_x(across, epoch), _y(up, value)) for epoch, value in series.items()]
+
+
+def _x(axis: Axis, value: float) -> float:
+    return round(_LEFT + axis.at(value) * (_RIGHT - _LEFT), 1)
+
+
+def _y(axis: Axis, value: float) -> float:
+    return round(_BOTTOM - axis.at(value) * (_BOTTOM - _TOP), 1)
+
+
+def _fit_name(fit: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {fit[key]}" for key in ("fold", "seed") if fit.get(key) is not None)
+
+
+def finite(values: Iterable[float | None]) -> list[float]:
+    """The values that are numbers."""
+    return [value for value in values if value is not None and math.isfinite(value)]
