@@ -88,6 +88,21 @@ def test_a_damaged_shard_counts_as_not_there_and_is_replaced(
     assert not victim.exists()
 
 
+def test_any_single_flipped_bit_is_found(tmp_path: Path) -> None:
+    with FeatureStore(tmp_path).writing(ENCODER, model="tiny") as writer:
+        writer.add("clip", {0: torch.randn(2, 3)})
+        writer.add("clap", {0: torch.randn(2, 3).half()})
+    (shard,) = shards(FeatureStore(tmp_path))
+    sound = shard.read_bytes()
+    for i in range(len(sound)):
+        data = bytearray(sound)
+        data[i] ^= 1 << i % 8
+        shard.write_bytes(data)
+        assert FeatureStore(tmp_path).missing(ENCODER, ["clip"], [0]) == ["clip"], f"byte {i}"
+    shard.write_bytes(sound)
+    assert FeatureStore(tmp_path).missing(ENCODER, ["clip"], [0]) == []
+
+
 def test_shards_of_another_encoder_are_not_mistaken_for_ones_own(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path)
     fill(store, {"clip": torch.randn(1, 5, 3)})

@@ -19,7 +19,7 @@ _ADVICE = (
     "or features.cache=false, which keeps nothing"
 )
 _FULL = {
-    errno.ENOSPC: "the disk is full",
+    errno.ENOSPC: "the disk is full, or nearly so",
     errno.EDQUOT: "your disk quota is used up",
     errno.EFBIG: "files of this size are not allowed here (see ulimit -f)",
 }
@@ -63,15 +63,16 @@ def locked_if_free(folder: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def write_faults(folder: Path) -> Iterator[None]:
-    """Turn errors of writing that the user can mend into InputError."""
+def write_faults(folder: Path, size: int = 0) -> Iterator[None]:
+    """Turn errors of writing so many bytes that the user can mend into InputError."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
+            lost = f"; {megabytes(size)} that were to be written are lost" if size else ""
             raise InputError(
-                f"{folder}: {_FULL[error.errno]}, {megabytes(free_bytes(folder))} free; what was encoded so far is "
-                f"kept and the next run goes on from there. To go on, {_ADVICE}"
+                f"{folder}: {_FULL[error.errno]} ({megabytes(free_bytes(folder))} free){lost}. What was written before "
+                f"is kept and the next run goes on from there. To go on, {_ADVICE}"
             ) from error
         if error.errno in _SHUT:
             raise InputError(

@@ -13,7 +13,7 @@ from torch import Tensor
 from emovoz.errors import InputError
 from emovoz.features.disk import locked_if_free, read_faults, write_faults
 from emovoz.features.index import NOTHING, Index, Shard, as_entries, look, read_index, write_index
-from emovoz.features.shards import check_shard, is_leftover, open_checked, tensor_name
+from emovoz.features.shards import check_shard, is_leftover, open_tensors, tensor_name
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class EncoderFolder:
             # reading a mapped file that was cut short would end the process
             if path.stat().st_size == shard.size:
                 if shard not in self._open:
-                    self._open[shard] = open_checked(path)
+                    self._open[shard] = open_tensors(path)
                 return self._open[shard]
             self._lose(shard.name, "damaged file (its size has changed)")
         except FileNotFoundError:

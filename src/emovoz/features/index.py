@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load
 
-from emovoz.features.shards import Holding, is_shard, read_checked, read_holdings, write_checked
+from emovoz.features.shards import Holding, check_file, is_shard, read_holdings, write_checked
 
 INDEX = "shards.index"
 VERSION = "1"
@@ -220,10 +221,10 @@ def read_index(folder: Path) -> Index:
 
 
 def _parsed(path: Path) -> Index:
-    mapped, metadata = read_checked(path)
+    metadata = check_file(path)["__metadata__"]
     if (metadata["version"], metadata["encoder"]) != (VERSION, path.parent.name):
         raise ValueError("an index of another version or encoder")
-    arrays = {name: values.numpy().copy() for name, values in mapped.items()}
+    arrays = {name: values.numpy() for name, values in load(path.read_bytes()).items()}
     tables = json.loads(arrays["tables"].tobytes())
     index = Index(
         tuple(Shard(*row) for row in tables["shards"]),

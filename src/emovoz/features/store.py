@@ -165,6 +165,6 @@ class ShardWriter:
         tensors, size = self.pending, self.bytes_pending
         self.pending, self.bytes_pending = {}, 0
         if tensors:
-            with disk.write_faults(self.folder):
+            with disk.write_faults(self.folder, size):
                 write_checked(self.folder / new_shard_name(), tensors, self.metadata)
             self.bytes_written += size

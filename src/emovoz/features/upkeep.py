@@ -12,7 +12,7 @@ import numpy as np
 from emovoz.errors import InputError
 from emovoz.features.disk import LOCK, locked, read_faults, write_faults
 from emovoz.features.index import INDEX, as_entries, look, read_index, write_index
-from emovoz.features.shards import check_shard, is_leftover, is_shard, read_checked
+from emovoz.features.shards import check_file, check_shard, is_leftover, is_shard
 from emovoz.features.store import FeatureStore
 from emovoz.progress import progress
 
@@ -177,7 +177,7 @@ def _damaged(folder: Path, advance: Callable[[float], None]) -> Iterator[Found]:
         advance(size)
     with suppress(FileNotFoundError):
         try:
-            read_checked(folder / INDEX)
+            check_file(folder / INDEX)
         except ValueError as error:
             yield Found(folder / INDEX, str(error), _size(folder / INDEX))
     if lies:
