@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emovoz.store_cli import app as store_verbs
+from emovoz.table import print_table
+
 if TYPE_CHECKING:
     from emovoz import Corpus, FeatureStore
     from emovoz import Recipe as RecipeOf
@@ -22,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(store_verbs, name="store")
 
 Manifest = Annotated[Path, typer.Argument(help="CSV with a header; the column id is required.")]
 AudioDir = Annotated[Path | None, typer.Option(help="Folder of the audio files.")]
@@ -271,7 +275,7 @@ def encoders(
     from emovoz.encoders.status import check_encoder, encoder_table
 
     rows = [check_encoder(check)] if check else encoder_table()
-    _table(rows, as_json)
+    print_table(rows, as_json)
 
 
 @app.command()
@@ -282,7 +286,7 @@ def recipes(
     from emovoz.recipe import Recipe, shipped_recipes
 
     if name is None:
-        _table([{"recipe": key, "description": value} for key, value in shipped_recipes().items()], as_json)
+        print_table([{"recipe": key, "description": value} for key, value in shipped_recipes().items()], as_json)
     elif as_json:
         print(Recipe.load(name).model_dump_json(indent=2))
     else:
@@ -336,12 +340,3 @@ def _show(results: dict[str, Any], as_json: bool) -> None:
     from emovoz.evaluation.text import summary
 
     print(summary(results))
-
-
-def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(rows, ensure_ascii=False))
-        return
-    widths = {name: max(len(name), *(len(str(row[name])) for row in rows)) for name in rows[0]}
-    for row in [{name: name for name in rows[0]}, *rows]:
-        print("  ".join(str(row[name]).ljust(width) for name, width in widths.items()).rstrip())

@@ -113,7 +113,7 @@ def test_killed_again_and_again_it_still_ends_with_every_feature(tiny_whisper: P
     script = (
         "import sys; from emovoz import *; from emovoz.features import FrozenEncoders;"
         "from emovoz.features.store import FeatureStore as S; w = S.writing;"
-        "S.writing = lambda self, fingerprint: w(self, fingerprint, shard_bytes=100_000);"
+        "S.writing = lambda self, fingerprint, **named: w(self, fingerprint, shard_bytes=100_000, **named);"
         f"c = Corpus.from_csv({str(tmp_path / 'm.csv')!r}, {str(tmp_path)!r}, labels=False);"
         f"e = FrozenEncoders.of(Recipe.checked({{'speech': {{'model': {str(tiny_whisper)!r}}}}}));"
         f"extract(c, e, S({str(tmp_path / 'store')!r}))"

@@ -12,7 +12,7 @@ from emovoz.corpus import Clip, Corpus
 from emovoz.encoders.placement import length_batches
 from emovoz.errors import ClipError, InputError
 from emovoz.features.encode import Branch, FrozenEncoders, read_all
-from emovoz.features.store import FeatureStore
+from emovoz.features.store import FeatureStore, stored_layer
 from emovoz.progress import progress, say
 
 
@@ -115,7 +115,7 @@ def _encode_missing(branch: Branch, by_key: dict[str, Clip], store: FeatureStore
     fingerprint, layers = branch.encoder.fingerprint, branch.layers
     if not store.missing(fingerprint, by_key, layers):
         return
-    with store.writing(fingerprint) as writer:
+    with store.writing(fingerprint, model=branch.model) as writer:
         keys = store.missing(fingerprint, by_key, layers)
         sizes = _sizes(branch, by_key, keys, done)
         with progress(
@@ -130,7 +130,7 @@ def _encode_missing(branch: Branch, by_key: dict[str, Clip], store: FeatureStore
                 wanted = sorted({layer for of_clip in absent.values() for layer in of_clip})
                 encoded = branch.encoder.encode_each(list(sound.values()), wanted) if sound else []
                 for key, states in zip(sound, encoded, strict=True):
-                    writer.add(key, {i: states[wanted.index(i)] for i in absent[key]})
+                    writer.add(key, {i: stored_layer(states[wanted.index(i)]) for i in absent[key]})
                 done.contents += len(sound)
                 done.size += sum(sizes[key] for key in sound)
                 advance(sum(sizes[key] for key in portion))

@@ -1,0 +1,190 @@
+"""Shards: immutable safetensors files, written whole, that carry their own keys and checksum."""
+
+import json
+import os
+import re
+import uuid
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+_SHARD = re.compile(r"shard-[0-9a-f]{16}\.safetensors")
+_LEFTOVER = re.compile(r"\.shard-.+\.safetensors|\.shards\.index")
+
+_METADATA = "__metadata__"
+_DTYPES = {
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F32": torch.float32,
+    "F64": torch.float64,
+    "U8": torch.uint8,
+    "I32": torch.int32,
+    "I64": torch.int64,
+}
+
+Holding = tuple[str, str, tuple[int, ...]]
+"""What a shard holds of one content: its key, the view, the layers in ascending order."""
+
+
+def is_shard(name: str) -> bool:
+    """Whether a file of this name is a shard.
+
+    >>> is_shard("shard-00ffee00ffee00ff.safetensors"), is_shard("model.safetensors")
+    (True, False)
+    """
+    return _SHARD.fullmatch(name) is not None
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file of this name is one in the making, or what a killed writer left of it."""
+    return _LEFTOVER.fullmatch(name) is not None
+
+
+def new_shard_name() -> str:
+    """A name no other shard has, whoever writes it and wherever."""
+    return f"shard-{uuid.uuid4().hex[:16]}.safetensors"
+
+
+def tensor_name(key: str, view: str, layer: int) -> str:
+    """What the tensor of a layer is called in its shard."""
+    return f"{key}.{view}.{layer}"
+
+
+def holdings(names: Iterable[str]) -> list[Holding]:
+    """What tensors of these names hold, in order of key and view.
+
+    >>> holdings(["k.clean.4", "k.clean.2", "k.speed1.1.2"])
+    [('k', 'clean', (2, 4)), ('k', 'speed1.1', (2,))]
+    """
+    layers: dict[tuple[str, str], list[int]] = {}
+    for name in names:
+        entry, layer = name.rsplit(".", 1)
+        key, view = entry.split(".", 1)
+        layers.setdefault((key, view), []).append(int(layer))
+    return [(key, view, tuple(sorted(layers[key, view]))) for key, view in sorted(layers)]
+
+
+def write_checked(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors and their checksum under a temporary name, then rename the file into place."""
+    scratch = path.with_name(f".{path.name}")
+    try:
+        with scratch.open("wb") as file:
+            file.write(save(dict(tensors), metadata={**metadata, "crc32": checksum(tensors, metadata)}))
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def open_tensors(path: Path) -> safe_open:
+    """A file of tensors, by memory map.
+
+    Raises:
+        OSError: it is gone, or may not be read.
+        SafetensorError: it is damaged.
+    """
+    # safetensors reports whatever keeps it from opening a file as the file's absence, too many open files included
+    path.open("rb").close()
+    return safe_open(path, framework="pt")
+
+
+def read_holdings(path: Path) -> tuple[str, list[Holding]]:
+    """What recipes call the encoder of a shard (empty if unknown), and what the shard holds; its values stay unread.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged, or of another encoder than its folder.
+    """
+    with path.open("rb") as file:
+        header, _ = _header(file)
+    return _holdings(path, header)
+
+
+def check_shard(path: Path) -> list[Holding]:
+    """What a shard holds, its checksum compared; raises as `read_holdings` does."""
+    return _holdings(path, check_file(path))[1]
+
+
+def check_file(path: Path) -> dict[str, Any]:
+    """The header of a file of tensors whose values have been read and agree with its checksum.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged.
+    """
+    with path.open("rb") as file:
+        header, start = _header(file)
+        # tensor by tensor through safetensors, this would take ten times as long where they are small
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as mapped, memoryview(mapped)[start:] as data:
+            if header[_METADATA].get("crc32") != _checksum_of(header, data):
+                raise ValueError("damaged file (its checksum differs)")
+    return header
+
+
+def _checksum_of(header: Mapping[str, Any], data: memoryview) -> str | None:
+    """The checksum of a file as it is; None where its header makes no sense."""
+    value = _model_checksum(header[_METADATA])
+    try:
+        for name, entry in sorted((name, entry) for name, entry in header.items() if name != _METADATA):
+            first, last = entry["data_offsets"]
+            value = zlib.crc32(_description(name, _DTYPES[entry["dtype"]], entry["shape"]), value)
+            value = zlib.crc32(data[first:last], value)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return f"{value:08x}"
+
+
+def _holdings(path: Path, header: Mapping[str, Any]) -> tuple[str, list[Holding]]:
+    metadata = header[_METADATA]
+    if metadata.get("encoder") != path.parent.name:
+        raise ValueError("a shard of another encoder")
+    try:
+        return metadata.get("model", ""), holdings(name for name in header if name != _METADATA)
+    except ValueError as error:
+        raise ValueError("damaged file (it names what it holds in an unknown way)") from error
+
+
+def _header(file: BinaryIO) -> tuple[dict[str, Any], int]:
+    """The header of an open safetensors file, and where the values begin."""
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    start = 8 + length
+    try:
+        header = json.loads(file.read(length)) if start <= size else {}
+        header.setdefault(_METADATA, {})
+        ends = [start + entry["data_offsets"][1] for name, entry in header.items() if name != _METADATA]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError("damaged file (its header cannot be read)") from error
+    if max(ends, default=start) != size:
+        raise ValueError("damaged file (its length is not what its header says)")
+    return header, start
+
+
+def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """CRC-32 of the name of the encoder, and of the tensors' names, types, shapes and values."""
+    value = _model_checksum(metadata)
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        values: NDArray[np.uint8] = tensor.reshape(-1).view(torch.uint8).numpy()
+        value = zlib.crc32(_description(name, tensor.dtype, tensor.shape), value)
+        value = zlib.crc32(values.data, value)
+    return f"{value:08x}"
+
+
+def _model_checksum(metadata: Mapping[str, str]) -> int:
+    # the rest of the metadata is compared with what it must be
+    return zlib.crc32(metadata.get("model", "").encode())
+
+
+def _description(name: str, dtype: torch.dtype, shape: Sequence[int]) -> bytes:
+    return f"{name}{dtype}{tuple(shape)}".encode()
