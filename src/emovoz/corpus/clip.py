@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emovoz.corpus.audio import Waveform
+from emovoz.corpus.recording import Waveform
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emovoz.corpus.audio import Waveform
 from emovoz.corpus.clip import Clip
 from emovoz.corpus.manifest import read_manifest
+from emovoz.corpus.recording import Waveform
 from emovoz.errors import InputError
 
 

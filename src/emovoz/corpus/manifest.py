@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from emovoz.corpus.audio import is_file
 from emovoz.corpus.clip import Clip
+from emovoz.corpus.recording import is_file
 from emovoz.errors import InputError
 
 COLUMNS = ("id", "audio", "start", "end", "transcription", "label", "speaker", "split", "language")
