@@ -99,9 +99,10 @@ def _sound(recording: Recording, start: float | None, end: float | None, *, sile
 
 
 def _mono(block: np.ndarray) -> np.ndarray:
-    # integers stand for -1 to 1, as in a file of that width
-    scale = np.iinfo(block.dtype).max + 1.0 if np.issubdtype(block.dtype, np.integer) else 1.0
-    samples = (block / scale).astype(np.float32)
+    if np.issubdtype(block.dtype, np.integer):
+        # integers stand for -1 to 1, as in a file of that width
+        block = block / (np.iinfo(block.dtype).max + 1.0)
+    samples = block.astype(np.float32, copy=False)
     return samples.mean(axis=1) if samples.ndim == 2 else samples
 
 

@@ -21,8 +21,8 @@ NAMES = re.compile(r".*\.(m4[abv]|mp4|mov|3g[p2]|aac|ac3|amr|wm[av]|asf|webm|mk[
 """What such files are usually called."""
 # what else FFmpeg knows, such as playlists, may lead to other files or to the network
 _FORMATS = "mov,matroska,asf,aac,ac3,amr,avi,flv,mpeg,mpegts,ogg"
-_SHORTFALL_SECONDS = 0.1
-"""What a track may lack of the length that its container tells, which is rounded."""
+_SHORTFALL_SECONDS = 0.5
+"""What a track may lack of the length that its container tells: times are rounded, encoders pad."""
 
 
 def rate_and_frames(path: Path) -> tuple[int, int]:
@@ -85,11 +85,13 @@ def _mono(frame: "AudioFrame") -> np.ndarray:
 
 
 def _counted_frames(container: "InputContainer", track: "AudioStream") -> int:
-    """Length by the times of the packets, a millisecond more for their rounding."""
+    """Length by the times of the packets; a millisecond more where these are not counted in samples."""
     start = track.start_time or 0
     ends = [packet.pts + (packet.duration or 0) for packet in container.demux(track) if packet.pts is not None]
     ticks = max(ends, default=start) - start
-    return math.ceil((ticks * (track.time_base or 0) + Fraction(1, 1000)) * track.rate) if ticks else 0
+    samples_a_tick = (track.time_base or 0) * track.rate
+    rounding = Fraction(track.rate, 1000) if samples_a_tick > 1 else 0
+    return math.ceil(ticks * samples_a_tick + rounding) if ticks else 0
 
 
 @contextmanager
