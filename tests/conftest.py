@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: real encoders, tiny ones of the same classes, and one trained model."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,13 @@ from helpers import emovoz
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Nothing of the user's cache is read or written."""
     os.environ["EMOVOZ_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """What has been said on stderr so far, as on the command line."""
+    monkeypatch.setattr("emovoz.progress._shown", True)
+    return lambda: capsys.readouterr().err
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,9 @@ app = typer.Typer(
 )
 app.add_typer(store_verbs, name="store")
 
-Manifest = Annotated[Path, typer.Argument(help="CSV with a header; the column id is required.")]
+Manifest = Annotated[
+    Path, typer.Argument(help="CSV, TSV, Parquet or JSON Lines with a column id, or a folder of class folders.")
+]
 AudioDir = Annotated[Path | None, typer.Option(help="Folder of the audio files.")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe or a YAML file.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, repeatable.")]
@@ -312,7 +314,7 @@ def _corpus(
     from emovoz.progress import say
 
     needed = audio_dir is not None or recipe.text is None if audio is None else audio
-    corpus = Corpus.from_csv(manifest, audio_dir, audio=needed, labels=labels)
+    corpus = Corpus.from_manifest(manifest, audio_dir, audio=needed, labels=labels)
     there = [label for label in excluded or () if label in corpus.labels]
     for label in set(excluded or ()) - set(there):
         say(f"{manifest}: no clip is labelled {label!r}, so none is left out; labels: {', '.join(corpus.labels)}")

@@ -1,5 +1,6 @@
-"""The one error that is the user's to mend."""
+"""The errors that are the user's to mend."""
 
+import difflib
 from collections.abc import Iterable
 
 
@@ -20,3 +21,14 @@ class InputError(ValueError):
 
 class ClipError(ValueError):
     """One clip cannot be used; the message says why. Others are not affected."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence that names the known word nearest to an unknown one; nothing where none is near.
+
+    >>> did_you_mean("JOY", ["anger", "joy"]), did_you_mean("boredom", ["anger", "joy"])
+    ("; did you mean 'joy'?", '')
+    """
+    by_lower = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
+    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""

@@ -1,6 +1,5 @@
 """Recipe: everything that defines an experiment, typed and checked before anything is loaded."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from emovoz.errors import InputError
+from emovoz.errors import InputError, did_you_mean
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -251,7 +250,7 @@ def _read(source: str | Path) -> tuple[str, str]:
     known = shipped_recipes()
     if str(source) not in known:
         raise InputError(
-            f"no recipe {str(source)!r}: a .yaml file or one of {', '.join(known)}{_nearest(str(source), known)}"
+            f"no recipe {str(source)!r}: a .yaml file or one of {', '.join(known)}{did_you_mean(str(source), known)}"
         )
     return str(source), (files("emovoz") / "recipes" / f"{source}.yaml").read_text()
 
@@ -274,7 +273,7 @@ def _override(settings: dict[str, Any], override: str) -> None:
 def _sentence(fault: Any) -> str:
     path = [str(part) for part in fault["loc"]]
     if fault["type"] == "extra_forbidden":
-        return f"{'.'.join(path)}: no such setting{_nearest(path[-1], _keys(path[:-1]))}"
+        return f"{'.'.join(path)}: no such setting{did_you_mean(path[-1], _keys(path[:-1]))}"
     reason = fault["msg"].removeprefix("Value error, ")
     # pydantic names the branch of a union too, which says nothing to the reader of a YAML file
     place = ".".join(part for part in path if "[" not in part)
@@ -289,8 +288,3 @@ def _keys(path: Sequence[str]) -> list[str]:
             kind for kind in (annotation, *getattr(annotation, "__args__", ())) if hasattr(kind, "model_fields")
         )
     return list(section.model_fields)
-
-
-def _nearest(word: str, known: Any) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""

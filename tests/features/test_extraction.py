@@ -114,7 +114,7 @@ def test_killed_again_and_again_it_still_ends_with_every_feature(tiny_whisper: P
         "import sys; from emovoz import *; from emovoz.features import FrozenEncoders;"
         "from emovoz.features.store import FeatureStore as S; w = S.writing;"
         "S.writing = lambda self, fingerprint, **named: w(self, fingerprint, shard_bytes=100_000, **named);"
-        f"c = Corpus.from_csv({str(tmp_path / 'm.csv')!r}, {str(tmp_path)!r}, labels=False);"
+        f"c = Corpus.from_manifest({str(tmp_path / 'm.csv')!r}, {str(tmp_path)!r}, labels=False);"
         f"e = FrozenEncoders.of(Recipe.checked({{'speech': {{'model': {str(tiny_whisper)!r}}}}}));"
         f"extract(c, e, S({str(tmp_path / 'store')!r}))"
     )
@@ -131,7 +131,7 @@ def test_killed_again_and_again_it_still_ends_with_every_feature(tiny_whisper: P
         kills += 1
         seen = len(list(folder.rglob("shard-*.safetensors")))
     assert kills >= 2, "the run was over before it could be killed twice"
-    corpus = Corpus.from_csv(tmp_path / "m.csv", tmp_path, labels=False)
+    corpus = Corpus.from_manifest(tmp_path / "m.csv", tmp_path, labels=False)
     encoders = FrozenEncoders.of(Recipe.checked({"speech": {"model": str(tiny_whisper)}}))
     done = extract(corpus, encoders, FeatureStore(folder))
     assert done.encoded["speech"] < len(names), "nothing survived the kills"

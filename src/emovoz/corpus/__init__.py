@@ -1,15 +1,17 @@
 """Labelled clips: reading them, checking them, decoding their audio, splitting them."""
 
-from emovoz.corpus.audio import Waveform, load_audio, seconds_of
+from emovoz.corpus.audio import check_audio, load_audio, seconds_of
 from emovoz.corpus.clip import Clip
 from emovoz.corpus.corpus import Corpus
 from emovoz.corpus.demo_corpus import demo_corpus
+from emovoz.corpus.recording import Waveform
 from emovoz.corpus.splits import grouped_folds, held_out, stratified_folds
 
 __all__ = [
     "Clip",
     "Corpus",
     "Waveform",
+    "check_audio",
     "demo_corpus",
     "grouped_folds",
     "held_out",

@@ -1,13 +1,12 @@
 """Audio of any rate and channel count, decoded to mono at the rate an encoder wants."""
 
-import re
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
+from emovoz.corpus.recording import Recording, Waveform, opened
 from emovoz.errors import ClipError
 
 RESAMPLER = "soxr VHQ of the mean of the channels"
@@ -15,133 +14,111 @@ SHORTEST_SECONDS = 0.025
 """One analysis window of the spectrogram; nothing can be heard in less."""
 SILENCE = 1 / 32768
 """One step of 16-bit audio: a clip that never rises above it holds no sound."""
-LONGEST_SECONDS = 7 * 24 * 3600
-"""A header that claims more than a week does not know."""
-_STREAMED = 0x7FFFF000
-"""A wav written to a pipe claims a length near 2 or 4 GiB; that is no truncation."""
-
-
-@dataclass(frozen=True)
-class Waveform:
-    """Audio in memory: samples [time] or [time, channel], and their rate in Hz."""
-
-    samples: np.ndarray
-    rate: int
+ROUNDING_SECONDS = 0.1
+"""What the end of a part may lie beyond the end of its recording: times are written rounded."""
 
 
 def load_audio(
-    audio: Path | Waveform, sample_rate: int = 16000, *, start: float | None = None, end: float | None = None
+    audio: Path | Waveform,
+    sample_rate: int = 16000,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    silence: bool = False,
 ) -> np.ndarray:
-    """Decode audio to one channel.
+    """Decode audio to one channel; of a part, only the part is read.
 
     Args:
-        audio: a file that libsndfile reads (wav, flac, mp3, ogg, ...) or samples in memory.
+        audio: a file that libsndfile reads (wav, flac, mp3, ogg, opus, ...) or, with the extra `media`, PyAV
+            (m4a, aac, wma, the first audio track of a video, ...); or samples in memory.
         sample_rate: the rate wanted, Hz.
         start, end: the part wanted, seconds; all of it by default.
+        silence: whether a silent part is accepted, as in a piece of a longer recording.
 
     Returns:
         float32 samples [time].
 
     Raises:
-        ClipError: not audio, truncated, empty, shorter than 25 ms, silent, or with samples that are not finite.
+        ClipError: not audio, truncated, empty, shorter than 25 ms, silent, or with samples that are not finite; or
+            a part that lies beyond the end.
 
     >>> tone = Waveform(np.sin(np.arange(8000)), rate=8000)
     >>> load_audio(tone).shape
     (16000,)
     """
-    waveform = _slice(audio, start, end) if isinstance(audio, Waveform) else _read(audio, start, end)
-    samples = _mono(waveform)
-    seconds = len(samples) / waveform.rate
-    if len(samples) == 0:
-        raise ClipError("empty: it holds no samples")
-    if seconds < SHORTEST_SECONDS:
-        raise ClipError(f"too short: {1000 * seconds:.3g} ms, at least {1000 * SHORTEST_SECONDS:.0f} ms are needed")
-    if not np.isfinite(samples).all():
-        raise ClipError("samples that are not finite (NaN or infinity)")
-    if np.abs(samples).max() < SILENCE:
-        raise ClipError("silent: no sample rises above one 16-bit step")
-    if waveform.rate != sample_rate:
-        samples = soxr.resample(samples, waveform.rate, sample_rate, quality="VHQ")
+    with opened(audio) as recording:
+        samples = np.concatenate(list(_sound(recording, start, end, silence=silence)))
+    if recording.rate != sample_rate:
+        samples = soxr.resample(samples, recording.rate, sample_rate, quality="VHQ")
     return np.ascontiguousarray(samples)
 
 
-def _mono(waveform: Waveform) -> np.ndarray:
-    samples = np.asarray(waveform.samples)
-    if samples.ndim not in (1, 2) or waveform.rate <= 0:
-        raise ClipError(f"samples of shape {samples.shape} at {waveform.rate} Hz; expected [time] or [time, channel]")
-    # integers stand for -1 to 1, as in a file of that width
-    scale = np.iinfo(samples.dtype).max + 1.0 if np.issubdtype(samples.dtype, np.integer) else 1.0
-    samples = (samples / scale).astype(np.float32)
-    return samples.mean(axis=1) if samples.ndim == 2 else samples
+def check_audio(audio: Path | Waveform, *, start: float | None = None, end: float | None = None) -> None:
+    """Go through audio once, however long it is, without keeping it.
+
+    Raises:
+        ClipError: whatever `load_audio` would refuse.
+
+    >>> check_audio(Waveform(np.zeros(16000), rate=16000))
+    Traceback (most recent call last):
+    emovoz.errors.ClipError: silent: no sample rises above one 16-bit step
+    """
+    with opened(audio) as recording:
+        for _ in _sound(recording, start, end, silence=False):
+            pass
 
 
 def seconds_of(audio: Path | Waveform, *, start: float | None = None, end: float | None = None) -> float:
-    """Length of the audio in seconds, from its header alone where it is a file.
+    """Length of the audio in seconds, without decoding it where it is a file.
 
     Raises:
-        ClipError: the file cannot be opened as audio.
+        ClipError: the file cannot be opened as audio, or the part lies beyond its end.
     """
-    if isinstance(audio, Waveform):
-        whole = len(audio.samples) / audio.rate
-    else:
-        with _open(audio) as file:
-            _refuse_unknown_length(file)
-            whole = file.frames / file.samplerate
-    return max(0.0, min(whole, whole if end is None else end) - (start or 0.0))
+    with opened(audio) as recording:
+        first, last = _bounds(recording, start, end)
+        return (last - first) / recording.rate
 
 
-def _open(path: Path) -> soundfile.SoundFile:
-    if not is_file(path):
-        raise ClipError("no such file")
-    try:
-        return soundfile.SoundFile(path)
-    except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
-        # TypeError: soundfile takes a name ending in .raw for samples without a header
-        reason = getattr(error, "error_string", "") or getattr(error, "strerror", "") or str(error)
-        raise ClipError(f"not readable as audio ({reason.strip().rstrip('.')})") from error
+def _sound(recording: Recording, start: float | None, end: float | None, *, silence: bool) -> Iterator[np.ndarray]:
+    """The part as mono blocks [time]; what cannot be used is refused as soon as that is known."""
+    frames, heard = 0, silence
+    for block in recording.blocks(*_bounds(recording, start, end)):
+        samples = _mono(block)
+        if not np.isfinite(samples).all():
+            raise ClipError("samples that are not finite (NaN or infinity)")
+        frames += len(samples)
+        heard = heard or bool(np.abs(samples).max(initial=0.0) >= SILENCE)
+        yield samples
+    seconds = frames / recording.rate
+    if frames == 0:
+        raise ClipError("empty: it holds no samples")
+    if seconds < SHORTEST_SECONDS:
+        raise ClipError(f"too short: {1000 * seconds:.3g} ms, at least {1000 * SHORTEST_SECONDS:.0f} ms are needed")
+    if not heard:
+        raise ClipError("silent: no sample rises above one 16-bit step")
 
 
-def _read(path: Path, start: float | None, end: float | None) -> Waveform:
-    with _open(path) as file:
-        _refuse_cut_wav(file)
-        _refuse_unknown_length(file)
-        first, last = _bounds(file.frames, file.samplerate, start, end)
-        try:
-            file.seek(first)
-            samples = file.read(last - first, dtype="float32", always_2d=True)
-        except soundfile.SoundFileError as error:
-            raise ClipError(f"truncated or damaged: decoding stopped ({error})") from error
-        if len(samples) < last - first:
-            raise ClipError(f"truncated: {len(samples)} samples where the header promises {last - first}")
-        return Waveform(samples, file.samplerate)
+def _mono(block: np.ndarray) -> np.ndarray:
+    if np.issubdtype(block.dtype, np.integer):
+        # integers stand for -1 to 1, as in a file of that width
+        block = block / (np.iinfo(block.dtype).max + 1.0)
+    samples = block.astype(np.float32, copy=False)
+    return samples.mean(axis=1) if samples.ndim == 2 else samples
 
 
-def is_file(path: Path) -> bool:
-    """Whether there is such a file; False also for a name that no file can have."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
+def _bounds(recording: Recording, start: float | None, end: float | None) -> tuple[int, int]:
+    """The part's first frame, and the one after its last."""
+    first = round((start or 0.0) * recording.rate)
+    last = recording.frames if end is None else round(end * recording.rate)
+    whole = f"the recording ends at {_seconds(recording.seconds)}"
+    if first < 0 or (end is not None and last <= first):
+        raise ClipError(f"no part of a recording: from {_seconds(start or 0.0)} to {_seconds(end)}")
+    if first and first >= recording.frames:
+        raise ClipError(f"starts at {_seconds(start)}, but {whole}")
+    if last - recording.frames > ROUNDING_SECONDS * recording.rate:
+        raise ClipError(f"ends at {_seconds(end)}, but {whole}")
+    return first, min(last, recording.frames)
 
 
-def _refuse_unknown_length(file: soundfile.SoundFile) -> None:
-    if not 0 <= file.frames < LONGEST_SECONDS * file.samplerate:
-        raise ClipError("its header does not say how long it is; convert it, for instance to wav")
-
-
-def _refuse_cut_wav(file: soundfile.SoundFile) -> None:
-    # libsndfile shortens a cut wav in silence; only its log tells what the header claims
-    claim = re.search(r"data : (\d+) \(should be (\d+)\)", file.extra_info)
-    if claim and int(claim[2]) < int(claim[1]) < _STREAMED:
-        raise ClipError(f"truncated: {claim[2]} bytes of samples where the header promises {claim[1]}")
-
-
-def _slice(waveform: Waveform, start: float | None, end: float | None) -> Waveform:
-    first, last = _bounds(len(waveform.samples), waveform.rate, start, end)
-    return Waveform(waveform.samples[first:last], waveform.rate)
-
-
-def _bounds(frames: int, rate: int, start: float | None, end: float | None) -> tuple[int, int]:
-    first = min(frames, round((start or 0.0) * rate))
-    last = frames if end is None else min(frames, round(end * rate))
-    return first, max(first, last)
+def _seconds(time: float | None) -> str:
+    return "its end" if time is None else f"{round(time, 3)} s"

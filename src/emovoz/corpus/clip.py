@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emovoz.corpus.audio import Waveform
+from emovoz.corpus.recording import Waveform
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,10 @@ class Clip:
 
     def describe(self) -> str:
         """The clip's name in an error message, with the row it came from."""
-        return f"{self.place}: {self.id}" if self.place else self.id
+        if self.place is None:
+            return self.id
+        # in a folder of class folders, the place is the file, and so is the id
+        return self.place if self.place.endswith(f": {self.id}") else f"{self.place}: {self.id}"
 
     def value(self, column: str) -> str | None:
         """What a column of the manifest says of this clip, None where it says nothing."""

@@ -2,14 +2,14 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emovoz.corpus.audio import Waveform
 from emovoz.corpus.clip import Clip
 from emovoz.corpus.manifest import read_manifest
-from emovoz.errors import InputError
+from emovoz.corpus.recording import Waveform
+from emovoz.errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Corpus:
             raise InputError(f"{clip.describe()}: this id occurs {counts[clip.id]} times" for clip in twice)
 
     @classmethod
-    def from_csv(
+    def from_manifest(
         cls,
         path: Path | str,
         audio_dir: Path | str | None = None,
@@ -41,15 +41,17 @@ class Corpus:
         audio: bool | None = None,
         labels: bool = True,
     ) -> "Corpus":
-        """Read a manifest: a UTF-8 CSV with a header; only the column `id` must be there.
+        """Read a manifest: a table of clips, or a folder with a folder for each label.
 
-        Columns with a meaning: id, audio, start, end, transcription, label, speaker, split, language; others are
-        kept for grouping. The audio of a clip is the file named by `audio`, or else by `id`, under `audio_dir`
-        or, without one, beside the manifest.
+        A table is a .csv (its columns separated by commas, semicolons or tabs), .tsv, .parquet or .jsonl file with
+        the column `id`. Columns with a meaning: id, audio, start, end (seconds), transcription, label, speaker,
+        split, language; others are kept for grouping. The audio of a clip is the file named by `audio`, or else by
+        `id`, under `audio_dir` or, without one, beside the manifest. In class folders, each audio file below a
+        folder is a clip with that folder's name as its label and its path in there as its id.
 
         Args:
             path: the manifest.
-            audio_dir: folder of the audio files.
+            audio_dir: folder of the audio files of a table.
             audio: whether every clip must have audio; by default, whether `audio_dir` is given.
             labels: whether every clip must have a label.
 
@@ -100,6 +102,28 @@ class Corpus:
         if not kept:
             raise InputError("no clip is left once these labels are excluded")
         return Corpus(kept)
+
+    def check_labels(self, known: Collection[str], whose: str) -> None:
+        """Refuse labels that are not known; clips without a label are passed over.
+
+        Args:
+            known: the labels there may be.
+            whose: what they are called in the message.
+
+        Raises:
+            InputError: each clip with another label, and the known one nearest to it.
+
+        >>> Corpus([Clip("a", transcription="sí", label="Joy")]).check_labels(["anger", "joy"], "those known")
+        Traceback (most recent call last):
+        emovoz.errors.InputError: a: label 'Joy' is not among those known (anger, joy); did you mean 'joy'?
+        """
+        strange = [clip for clip in self.clips if clip.label and clip.label not in known]
+        if strange:
+            raise InputError(
+                f"{clip.describe()}: label {clip.label!r} is not among {whose} ({', '.join(known)})"
+                f"{did_you_mean(clip.label or '', known)}"
+                for clip in strange
+            )
 
     def values(self, column: str) -> list[str]:
         """What a column says of each clip.

@@ -9,4 +9,4 @@ from emovoz.corpus.corpus import Corpus
 def demo_corpus() -> Corpus:
     """Six emotions spoken by eight espeak-ng voices; `split` holds voices out for dev and test."""
     folder = Path(str(files("emovoz.corpus"))) / "demo"
-    return Corpus.from_csv(folder / "manifest.csv", folder / "audio")
+    return Corpus.from_manifest(folder / "manifest.csv", folder / "audio")

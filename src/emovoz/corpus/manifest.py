@@ -1,134 +1,172 @@
 """Reading a manifest: every row is checked, every fault is told at once."""
 
-import csv
-import io
 import math
-import sys
-from collections.abc import Iterator
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from emovoz.corpus.audio import is_file
+from emovoz.corpus.class_folders import read_class_folders
 from emovoz.corpus.clip import Clip
+from emovoz.corpus.recording import is_file
+from emovoz.corpus.tables import COLUMNS, READERS, read_table
 from emovoz.errors import InputError
+from emovoz.progress import say
 
-COLUMNS = ("id", "audio", "start", "end", "transcription", "label", "speaker", "split", "language")
+Cells = Mapping[str, str | None]
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether there is such a file, and its suffix is that of a manifest."""
+    return path.suffix.lower() in READERS and is_file(path)
 
 
 def read_manifest(path: Path, audio_dir: Path | None, *, need_audio: bool, need_labels: bool) -> list[Clip]:
-    """Clips of a UTF-8 CSV file, in its order; the folder rules are those of `Corpus.from_csv`.
+    """Clips of a manifest, in its order; what it may be is said in `Corpus.from_manifest`.
 
     Raises:
-        InputError: all faults at once, each with the file and the line its row starts on.
+        InputError: all faults at once, each with the file and its row.
     """
-    if audio_dir is not None and not audio_dir.is_dir():
-        raise InputError(f"{audio_dir}: no such folder of audio files")
-    folder = audio_dir if audio_dir is not None else path.parent
+    _check_audio_dir(path, audio_dir)
+    in_folders = path.is_dir()
+    folder = audio_dir or (path if in_folders else path.parent)
+    table = read_class_folders(path) if in_folders else read_table(path)
+    _check_columns(path, table.columns, need_labels)
     faults: list[str] = []
     clips: list[Clip] = []
-    first_row: dict[str, str] = {}
-    for place, row in _rows(path, faults, need_labels):
-        wrong = _faults(row, folder, need_audio=need_audio, need_labels=need_labels)
-        if row["id"] in first_row:
-            wrong.append(f"id {row['id']!r} was already used on {first_row[row['id']]}")
-        first_row.setdefault(row["id"], place.removeprefix(f"{path}: "))
-        faults += [f"{place}: {fault}" for fault in wrong]
+    earlier: dict[tuple[object, ...], str] = {}
+    for row in table.rows:
+        cells = {name: row.cells.get(name) for name in table.columns}
+        wrong = list(row.faults) or _unreadable(cells)
         if not wrong:
-            clips.append(_clip(row, folder, place, named=audio_dir is not None))
+            audio = folder / (_said(cells, "audio") or _said(cells, "id") or "(no id)")
+            found = is_file(audio)
+            # in a folder that was given, a file that is not there is one that is missing
+            clip = _clip(cells, audio if found or audio_dir else None, f"{path}: {row.place}")
+            wrong = _faults(cells, None if found else audio, need_audio=need_audio, need_labels=need_labels)
+            wrong += _repeated(clip, row.place, earlier)
+            clips.append(clip)
+        faults += [f"{path}: {row.place}: {fault}" for fault in wrong]
     if not clips and not faults:
         faults.append(f"{path}: no clip: the file has a header and no rows")
     if faults:
         raise InputError(faults)
+    _say_alike(path, clips)
     return clips
 
 
-def _rows(path: Path, faults: list[str], need_labels: bool) -> Iterator[tuple[str, dict[str, str]]]:
-    """(file and line, {column: cell}) of each row that has the header's shape."""
-    csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
-    line = 1
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check_header(path, header, need_labels)
-        line = reader.line_num + 1
-        for cells in reader:
-            place, line = f"{path}: row {line}", reader.line_num + 1
-            if len(cells) == len(header):
-                yield place, {name: cell for name, cell in zip(header, cells, strict=True) if name}
-            elif cells:
-                faults.append(f"{place}: {len(cells)} fields where the header has {len(header)}")
-    except csv.Error as error:
-        faults.append(f"{path}: row {line}: not valid CSV ({error}); is a quotation mark left open?")
+def _check_audio_dir(path: Path, audio_dir: Path | None) -> None:
+    if audio_dir is not None and not audio_dir.is_dir():
+        raise InputError(f"{audio_dir}: no such folder of audio files")
+    if audio_dir is not None and path.is_dir():
+        raise InputError(f"{path}: class folders hold their audio themselves; give no other folder ({audio_dir})")
 
 
-def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = data[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}: row {row}: not UTF-8 text; save the file as UTF-8") from error
-
-
-def _check_header(path: Path, header: list[str], need_labels: bool) -> None:
-    if "id" not in header:
-        found = ", ".join(header) if any(header) else "nothing"
-        raise InputError(f"{path}: the header has no column 'id' (found: {found}); columns are separated by commas")
-    if need_labels and "label" not in header:
-        raise InputError(f"{path}: the header has no column 'label' (found: {', '.join(header)})")
-    twice = sorted({name for name in header if name and header.count(name) > 1})
+def _check_columns(path: Path, columns: Sequence[str], need_labels: bool) -> None:
+    twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise InputError(f"{path}: the header names a column twice: {', '.join(twice)}")
+    cased = [repr(name) for name in columns if name not in COLUMNS and name.lower() in COLUMNS]
+    for needed in ("id", "label") if need_labels else ("id",):
+        if needed not in columns:
+            found = f"found {', '.join(cased)}: column names are lower case" if cased else f"found: {_listed(columns)}"
+            raise InputError(f"{path}: no column {needed!r} ({found}){_how_separated(path, columns)}")
+    if cased:
+        say(f"{path}: {', '.join(cased)}: no column with a meaning; their names are lower case")
 
 
-def _faults(row: dict[str, str], folder: Path, *, need_audio: bool, need_labels: bool) -> list[str]:
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(columns) or "nothing"
+
+
+def _how_separated(path: Path, columns: Sequence[str]) -> str:
+    by = {".csv": "commas, semicolons or tabs", ".tsv": "tabs", ".tab": "tabs"}.get(path.suffix.lower())
+    return f"; columns are separated by {by}" if by and len(columns) == 1 else ""
+
+
+def _unreadable(cells: Cells) -> list[str]:
+    """Why nothing else need be said of a row."""
+    if not any((cell or "").strip() for cell in cells.values()):
+        return ["empty row"]
+    return [f"{name} is no valid text: {cell!r}" for name, cell in cells.items() if cell and not _is_text(cell)]
+
+
+def _is_text(cell: str) -> bool:
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in cell
+
+
+def _faults(cells: Cells, missing: Path | None, *, need_audio: bool, need_labels: bool) -> list[str]:
+    """What is wrong with a row; `missing` is its audio file where there is none."""
     faults = []
-    if not row["id"].strip():
+    if not _said(cells, "id"):
         faults.append("no id")
-    audio = _audio(row, folder)
-    if need_audio and not is_file(audio):
-        faults.append(f"audio file not found: {audio}")
-    if not is_file(audio) and "transcription" not in row:
-        faults.append(f"neither audio ({audio} does not exist) nor a transcription")
-    if need_labels and not row.get("label", "").strip():
+    if missing and need_audio:
+        faults.append(f"audio file not found: {missing}")
+    if missing and cells.get("transcription") is None:
+        faults.append(f"neither audio ({missing} does not exist) nor a transcription")
+    if need_labels and not _said(cells, "label"):
         faults.append("no label")
-    seconds = {name: _seconds(row.get(name, "")) for name in ("start", "end")}
-    faults += [f"{name} is not a time in seconds: {row[name]!r}" for name in seconds if seconds[name] is math.nan]
+    seconds = {name: _seconds(_said(cells, name)) for name in ("start", "end")}
+    faults += [f"{name} is not a time in seconds: {cells[name]!r}" for name in seconds if seconds[name] is math.nan]
     if seconds["end"] is not None and seconds["end"] <= (seconds["start"] or 0.0):
-        faults.append(f"end ({row['end']}) is not after start ({row.get('start') or 0})")
+        faults.append(f"end ({cells['end']}) is not after start ({_said(cells, 'start') or 0})")
     return faults
 
 
-def _clip(row: dict[str, str], folder: Path, place: str, *, named: bool) -> Clip:
-    """`named`: the folder of the audio was given, so a file that is not there is one that is missing."""
-    audio = _audio(row, folder)
+def _repeated(clip: Clip, place: str, earlier: dict[tuple[object, ...], str]) -> list[str]:
+    """What of a clip an earlier row has used already."""
+    if clip.id.strip() and (first := earlier.setdefault(("id", clip.id), place)) != place:
+        return [f"id {clip.id!r} was already used on {first}"]
+    if isinstance(clip.audio, Path):
+        # one file may be spelt in several ways
+        part = ("audio", os.path.realpath(clip.audio), clip.start, clip.end)
+        if (first := earlier.setdefault(part, place)) != place:
+            whole = clip.start is None and clip.end is None
+            return [f"{'' if whole else 'this part of '}audio {clip.audio} was already used on {first}"]
+    return []
+
+
+def _clip(cells: Cells, audio: Path | None, place: str) -> Clip:
     return Clip(
-        id=row["id"],
-        audio=audio if named or is_file(audio) else None,
-        start=_seconds(row.get("start", "")),
-        end=_seconds(row.get("end", "")),
-        transcription=row.get("transcription"),
-        label=row.get("label", "").strip() or None,
-        speaker=row.get("speaker", "").strip() or None,
-        split=row.get("split", "").strip() or None,
-        language=row.get("language", "").strip() or None,
-        extra={name: cell.strip() for name, cell in row.items() if name not in COLUMNS},
+        id=cells["id"] or "",
+        audio=audio,
+        start=_seconds(_said(cells, "start")),
+        end=_seconds(_said(cells, "end")),
+        transcription=cells.get("transcription"),
+        label=_said(cells, "label") or None,
+        speaker=_said(cells, "speaker") or None,
+        split=_said(cells, "split") or None,
+        language=_said(cells, "language") or None,
+        extra={name: _said(cells, name) for name in cells if name not in COLUMNS},
         place=place,
     )
 
 
-def _audio(row: dict[str, str], folder: Path) -> Path:
-    return folder / (row.get("audio", "").strip() or row["id"].strip() or "(no id)")
+def _said(cells: Cells, column: str) -> str:
+    return (cells.get(column) or "").strip()
 
 
 def _seconds(cell: str) -> float | None:
     """A time in seconds, None where the cell is empty, NaN where it is no time."""
-    if not cell.strip():
+    if not cell:
         return None
     try:
         value = float(cell)
     except ValueError:
         return math.nan
     return value if math.isfinite(value) and value >= 0 else math.nan
+
+
+def _say_alike(path: Path, clips: Iterable[Clip]) -> None:
+    """Say which labels may have been meant to be one."""
+    counts = Counter(clip.label for clip in clips if clip.label)
+    alike = defaultdict(list)
+    for label in counts:
+        alike["".join(label.casefold().split())].append(f"{label!r} ({counts[label]})")
+    groups = [" and ".join(labels) for labels in alike.values() if len(labels) > 1]
+    if groups:
+        say(f"{path}: labels that differ only in case or blanks are different labels: {'; '.join(groups)}")

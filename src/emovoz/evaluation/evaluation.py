@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from emovoz.corpus import Corpus
-from emovoz.errors import InputError
 from emovoz.evaluation.breakdown import layer_weights
 from emovoz.evaluation.results import prediction_rows, results_of, save_results, table
 from emovoz.features import FeatureStore, StoredFeatures, default_store, extract
@@ -52,12 +51,7 @@ def evaluate(
         InputError: clips that cannot be used, or labels that the recogniser does not know.
     """
     labels = recognizer.labels
-    strange = [clip for clip in corpus if clip.label and clip.label not in labels]
-    if strange:
-        known = ", ".join(labels)
-        raise InputError(
-            f"{clip.describe()}: label {clip.label!r} is not one the model knows ({known})" for clip in strange
-        )
+    corpus.check_labels(labels, "the model's labels")
     store = store or FeatureStore(default_store())
     extraction = extract(corpus, recognizer.encoders, store, workers=workers)
     started = time.perf_counter()

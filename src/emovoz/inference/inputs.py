@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from emovoz.corpus import Clip, Corpus, Waveform
+from emovoz.corpus.manifest import is_manifest
 from emovoz.errors import InputError
 
 Inputs = str | Path | Waveform | Clip | Corpus
-"""A file, a folder, a manifest (.csv), samples in memory, or clips that are already there."""
+"""A file, a folder, a manifest (.csv, .tsv, .parquet, .jsonl), samples in memory, or clips that are already there."""
 
 
 def clips_of(inputs: Inputs | Iterable[Inputs], *, audio_dir: Path | str | None = None) -> Iterator[Clip]:
@@ -38,8 +39,8 @@ def clips_of(inputs: Inputs | Iterable[Inputs], *, audio_dir: Path | str | None 
         yield Clip("(samples)", inputs)
     elif Path(inputs).is_dir():
         yield from _folder(Path(inputs))
-    elif Path(inputs).suffix.lower() == ".csv" and Path(inputs).is_file():
-        yield from Corpus.from_csv(inputs, audio_dir, audio=False, labels=False)
+    elif is_manifest(Path(inputs)):
+        yield from Corpus.from_manifest(inputs, audio_dir, audio=False, labels=False)
     else:
         yield Clip(str(inputs), Path(inputs))
 

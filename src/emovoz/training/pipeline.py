@@ -111,9 +111,4 @@ def _check_labels(corpus: Corpus, dev: Corpus | None) -> None:
         raise InputError(f"all clips are labelled {', '.join(corpus.labels)}; training needs at least two labels")
     if dev is not None:
         dev.values("label")
-        strange = [clip for clip in dev if clip.label not in corpus.labels]
-        if strange:
-            known = ", ".join(corpus.labels)
-            raise InputError(
-                f"{clip.describe()}: label {clip.label!r} does not occur in training ({known})" for clip in strange
-            )
+        dev.check_labels(corpus.labels, "the labels of training")

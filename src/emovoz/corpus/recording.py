@@ -1,0 +1,144 @@
+"""Recordings opened for reading in blocks: samples in memory, and files of every kind."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from emovoz.corpus import media
+from emovoz.errors import ClipError
+
+BLOCK_SECONDS = 10
+LONGEST_SECONDS = 7 * 24 * 3600
+"""A header that claims more than a week does not know."""
+_STREAMED = 0x7FFFF000
+"""A wav written to a pipe claims a length near 2 or 4 GiB; that is no truncation."""
+
+# where libsndfile may jump: in Vorbis it can land elsewhere, in mp3 it would lack what came before, and all else than
+# Opus is read from its beginning fast; after a jump in Opus, samples differ from a whole decode by a thousandth or two
+_JUMPS = ("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW", "OPUS")
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """Audio in memory: samples [time] or [time, channel], and their rate in Hz."""
+
+    samples: np.ndarray
+    rate: int
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An opened recording.
+
+    Attributes:
+        rate: Hz.
+        frames: its length, samples of one channel.
+        blocks: from a first to before a last frame, pieces [time] or [time, channel] of at most ten seconds.
+    """
+
+    rate: int
+    frames: int
+    blocks: Callable[[int, int], Iterator[np.ndarray]]
+
+    @property
+    def seconds(self) -> float:
+        """Its length in seconds."""
+        return self.frames / self.rate
+
+
+@contextmanager
+def opened(audio: Path | Waveform) -> Iterator[Recording]:
+    """Open audio for reading; a file that libsndfile does not know is left to PyAV, where that is installed.
+
+    Raises:
+        ClipError: no such file, not audio, or a header that cannot be true.
+    """
+    if isinstance(audio, Waveform):
+        yield _in_memory(audio)
+        return
+    if not is_file(audio):
+        raise ClipError("no such file")
+    try:
+        file = _InOrder(audio)
+    except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
+        # TypeError: soundfile takes a name ending in .raw for samples without a header
+        reason = getattr(error, "error_string", "") or getattr(error, "strerror", "") or str(error)
+        yield _by_media(audio, f"not readable as audio ({reason.strip().rstrip('.')})")
+        return
+    with file:
+        _refuse_cut_wav(file)
+        if not 0 <= file.frames < LONGEST_SECONDS * file.samplerate:
+            raise ClipError("its header does not say how long it is; convert it, for instance to wav")
+        yield Recording(file.samplerate, file.frames, partial(_file_blocks, file))
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; False also for a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _in_memory(waveform: Waveform) -> Recording:
+    samples, rate = np.asarray(waveform.samples), waveform.rate
+    if samples.ndim not in (1, 2) or rate <= 0:
+        raise ClipError(f"samples of shape {samples.shape} at {rate} Hz; expected [time] or [time, channel]")
+
+    def blocks(first: int, last: int) -> Iterator[np.ndarray]:
+        for at in range(first, last, BLOCK_SECONDS * rate):
+            yield samples[at : min(at + BLOCK_SECONDS * rate, last)]
+
+    return Recording(rate, len(samples), blocks)
+
+
+def _by_media(path: Path, reason: str) -> Recording:
+    """A recording that PyAV reads; `reason` is why libsndfile does not."""
+    known = media.NAMES.fullmatch(path.name) is not None
+    try:
+        rate, frames = media.rate_and_frames(path)
+    except ImportError as error:
+        hint = "; to read m4a, aac, mp4 and the like: pip install 'emovoz[media]'" if known else ""
+        raise ClipError(reason + hint) from error
+    except ClipError as error:
+        # of the formats that it reads, libsndfile knows best what is wrong
+        raise ClipError(str(error) if known else reason) from error
+    return Recording(rate, frames, partial(media.blocks, path, block=BLOCK_SECONDS * rate))
+
+
+class _InOrder(soundfile.SoundFile):
+    """A file read from one sample to the next: soundfile itself seeks after every read, where mp3 decoders stumble."""
+
+    def seekable(self) -> bool:
+        """Say no, so that nothing seeks but `_file_blocks`."""
+        return False
+
+
+def _file_blocks(file: _InOrder, first: int, last: int) -> Iterator[np.ndarray]:
+    at, size = 0, BLOCK_SECONDS * file.samplerate
+    try:
+        if file.subtype.startswith(_JUMPS):
+            at = file.seek(first)
+        while at < last:
+            wanted = min(size, last - at)
+            block = file.read(wanted, dtype="float32", always_2d=True)
+            if len(block) < wanted:
+                raise ClipError(f"truncated: {at + len(block)} samples where the header promises {file.frames}")
+            if at + wanted > first:
+                yield block[max(0, first - at) :]
+            at += wanted
+    except soundfile.SoundFileError as error:
+        raise ClipError(f"truncated or damaged: decoding stopped ({error})") from error
+
+
+def _refuse_cut_wav(file: soundfile.SoundFile) -> None:
+    # libsndfile shortens a cut wav in silence; only its log tells what the header claims
+    claim = re.search(r"data : (\d+) \(should be (\d+)\)", file.extra_info)
+    if claim and int(claim[2]) < int(claim[1]) < _STREAMED:
+        raise ClipError(f"truncated: {claim[2]} bytes of samples where the header promises {claim[1]}")
