@@ -5,7 +5,6 @@ Writes what it measured into benchmarks/RESULTS.md, under its own heading.
 """
 
 import json
-import platform
 import subprocess
 import sys
 import tempfile
@@ -13,21 +12,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT.parent / "shared" / "data"
-SPANISH = DATA / "spanish-elicited"
-EMOSPEECH = DATA / "emospeech2024"
+from record import EMOSPEECH, SPANISH, machine, need_data, score, write_section
+
 HEADING = "## The main job"
 
 
 def main() -> None:
     """Measure everything, then write it down."""
-    if not SPANISH.is_dir() or not EMOSPEECH.is_dir():
-        sys.exit(f"the development data is not there: {DATA}")
+    need_data()
     with tempfile.TemporaryDirectory() as scratch:
-        text = "\n".join([HEADING, "", _machine(), "", *_elicited(Path(scratch)), "", *_emospeech(Path(scratch)), ""])
-    _write(ROOT / "benchmarks" / "RESULTS.md", text)
-    print(text)
+        text = "\n".join([machine(), "", *_elicited(Path(scratch)), "", *_emospeech(Path(scratch))])
+    write_section(HEADING, text)
 
 
 def _elicited(scratch: Path) -> list[str]:
@@ -39,7 +34,7 @@ def _elicited(scratch: Path) -> list[str]:
     _run([*command, "--recipe", "speech", "--recipe", "default", "--recipe", "baseline-logreg", "--out", str(out)])
     runs = json.loads((out / "results.json").read_text())["runs"]
     rows = [
-        f"| `{name}` | {_score(run, 'macro_f1')} | {_score(run, 'uar')} | {_seeds(run)} |" for name, run in runs.items()
+        f"| `{name}` | {score(run, 'macro_f1')} | {score(run, 'uar')} | {_seeds(run)} |" for name, run in runs.items()
     ]
     return [
         "`emovoz crossval` on spanish-elicited: 14 speakers, six classes, 7 speaker-grouped folds, 3 seeds,",
@@ -64,7 +59,7 @@ def _emospeech(scratch: Path) -> list[str]:
     results = json.loads((out / "results.json").read_text())
     return [
         "`emovoz train train.csv --dev dev.csv --recipe text`, then `evaluate`, on EmoSPeech 2024 Task 1 (text only):",
-        f"dev macro-F1 {_score(results, 'macro_f1')}, accuracy {_score(results, 'accuracy')}"
+        f"dev macro-F1 {score(results, 'macro_f1')}, accuracy {score(results, 'accuracy')}"
         f" ({results['n']} clips, 4 of them fear; dev chose nothing, the last epoch is kept).",
         f"Training from an empty store took {seconds:.0f} s."
         f" The submission for test.csv has {len(submission.read_text().splitlines()) - 1} rows.",
@@ -77,36 +72,8 @@ def _run(arguments: list[str]) -> float:
     return time.perf_counter() - started
 
 
-def _score(run: dict[str, Any], name: str) -> str:
-    low, high = run[name]["ci95"]
-    return f"{run[name]['value']:.3f} [{low:.3f}, {high:.3f}]"
-
-
 def _seeds(run: dict[str, Any]) -> str:
     return ", ".join(f"{seed['macro_f1']:.3f}" for seed in run["seeds"])
-
-
-def _machine() -> str:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    names = [line.partition(":")[2].strip() for line in _cpu_lines() if line.startswith("model name")]
-    processor = f"{len(names)} x {names[0]}" if names else platform.processor()
-    return f"Commit {commit.stdout.strip()}; {processor}, Python {platform.python_version()}, no GPU."
-
-
-def _cpu_lines() -> list[str]:
-    info = Path("/proc/cpuinfo")
-    return info.read_text().splitlines() if info.is_file() else []
-
-
-def _write(path: Path, section: str) -> None:
-    """Replace this script's section, keep those of others."""
-    text = path.read_text() if path.is_file() else "# Measured\n"
-    before, _, after = text.partition(HEADING)
-    following = after.find("\n## ")
-    rest = after[following + 1 :] if following >= 0 else ""
-    path.write_text(before.rstrip() + "\n\n" + section.rstrip() + "\n" + (f"\n{rest}" if rest else ""))
 
 
 if __name__ == "__main__":

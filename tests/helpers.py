@@ -1,5 +1,6 @@
 """What several tests call."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -21,6 +22,15 @@ def emovoz(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPro
 def json_lines(text: str) -> list[dict[str, Any]]:
     """JSON objects, one a line."""
     return [json.loads(line) for line in text.splitlines()]
+
+
+def write_manifest(path: Path, rows: list[dict[str, str]]) -> Path:
+    """A CSV with the columns of the first row."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
 
 
 def relative_gap(one: torch.Tensor, other: torch.Tensor) -> float:

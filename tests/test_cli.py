@@ -10,15 +10,7 @@ from pathlib import Path
 import pytest
 
 from emovoz import Corpus
-from helpers import emovoz, json_lines
-
-
-def manifest(path: Path, rows: list[dict[str, str]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+from helpers import emovoz, json_lines, write_manifest
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +18,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory, demo: Corpus) -> Path:
     """Demo transcripts without audio."""
     clips = demo.split("train")
     rows = [{"id": c.id, "label": c.label or "", "transcription": c.transcription or ""} for c in clips]
-    return manifest(tmp_path_factory.mktemp("texts") / "train.csv", rows)
+    return write_manifest(tmp_path_factory.mktemp("texts") / "train.csv", rows)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +74,7 @@ def test_debug_shows_the_traceback() -> None:
 
 def test_all_faults_of_a_manifest_come_at_once(tmp_path: Path) -> None:
     rows = [{"id": "a.wav", "label": "joy"}, {"id": "", "label": "joy"}, {"id": "b.wav", "label": ""}]
-    path = str(manifest(tmp_path / "m.csv", rows))
+    path = str(write_manifest(tmp_path / "m.csv", rows))
     done = emovoz("train", path, "--recipe", "speech", "--out", str(tmp_path / "m"))
     assert done.returncode == 2
     assert [f"row {row}" in done.stderr for row in (2, 3, 4)] == [True] * 3
@@ -94,7 +86,7 @@ def test_unlabelled_rows_give_a_submission_in_order(text_model: Path, demo: Corp
     test = list(demo.split("test"))[::-1]
     rows = [{"id": c.id, "transcription": c.transcription or ""} for c in test]
     out, submission = tmp_path / "out", tmp_path / "s.csv"
-    path = str(manifest(tmp_path / "test.csv", rows))
+    path = str(write_manifest(tmp_path / "test.csv", rows))
     done = emovoz("evaluate", str(text_model), path, "--submission", str(submission), "--out", str(out))
     assert done.returncode == 0, done.stderr
     with submission.open() as file:
@@ -112,7 +104,7 @@ def test_evaluate_prints_the_schema_and_knows_its_labels(text_model: Path, texts
         "protocol n macro_f1 uar accuracy per_class confusion labels ece seeds folds recipe data versions seconds"
     )
     assert set(expected.split()) <= set(results)
-    strange = manifest(tmp_path / "m.csv", [{"id": "a", "label": "boredom", "transcription": "hola"}])
+    strange = write_manifest(tmp_path / "m.csv", [{"id": "a", "label": "boredom", "transcription": "hola"}])
     done = emovoz("evaluate", str(text_model), str(strange))
     assert done.returncode == 2
     assert "row 2: a: label 'boredom'" in done.stderr

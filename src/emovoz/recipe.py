@@ -59,6 +59,24 @@ class Text(_Section):
     prefix: str | None = None
 
 
+class Features(_Section):
+    """How features are kept between encoders and head.
+
+    Attributes:
+        layers: hidden states kept beside those used, so that another choice of layers has nothing to encode: none
+            (`used`), `all`, or a list, of which each encoder keeps those it has.
+        stride: frames of speech averaged into one; k makes the features of the audio k times smaller.
+        precision: `float16`, a layer beyond its range staying in float32, or `float32` for all.
+        cache: keep features in the store; without it, clips are encoded whenever they are needed, in every epoch too
+            where the head learns before pooling.
+    """
+
+    layers: Literal["used"] | Layers = "used"
+    stride: Annotated[int, Field(ge=1)] = 1
+    precision: Literal["float16", "float32"] = "float16"
+    cache: bool = True
+
+
 class Model(_Section):
     """The head between the encoders' states and the labels.
 
@@ -162,6 +180,7 @@ class Recipe(_Section):
     description: str = ""
     speech: Speech | None = None
     text: Text | None = None
+    features: Features = Features()
     model: Model = Model()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
@@ -170,6 +189,10 @@ class Recipe(_Section):
     def _is_possible(self) -> "Recipe":
         if self.speech is None and self.text is None:
             raise ValueError("a recipe needs a section speech, or text, or both")
+        if not self.features.cache and self.features.layers != "used":
+            raise ValueError("features.layers needs features.cache true: without a store nothing is kept")
+        if self.features.stride > 1 and self.speech is None:
+            raise ValueError("features.stride needs a section speech: words are not averaged")
         learns = self.model.learns_before_pooling(branches=(self.speech is not None) + (self.text is not None))
         if self.model.standardise and learns:
             raise ValueError(f"model.standardise needs pooling with nothing to learn before it; change {learns}")

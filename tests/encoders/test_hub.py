@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from emovoz.encoders import load_speech_encoder
-from encoders.hub import local_hub
 from helpers import emovoz
+from local_hub import local_hub
 
 CONVERSION = {3: "Adding `safetensors` variant of this model"}
 

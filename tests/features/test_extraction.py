@@ -36,7 +36,7 @@ def test_each_clip_has_the_features_its_encoders_give_it_alone(tiny: FrozenEncod
     extract(Corpus(clips), tiny, store)
     for i, features in enumerate(StoredFeatures(Corpus(clips), tiny, store)):
         for name, branch in tiny.branches.items():
-            alone = branch.encoder.encode_each([branch.read(clips[i])], branch.layers)[0]
+            alone = branch.encoder.encode_each([branch.read(branch.pieces(clips[i])[0])], branch.layers)[0]
             torch.testing.assert_close(features.by_modality[name].float(), alone, rtol=1e-3, atol=1e-3)
 
 
@@ -137,6 +137,6 @@ def test_killed_again_and_again_it_still_ends_with_every_feature(tiny_whisper: P
     assert done.encoded["speech"] < len(names), "nothing survived the kills"
     branch = encoders.branches["speech"]
     for clip, features in zip(corpus, StoredFeatures(corpus, encoders, FeatureStore(folder)), strict=True):
-        alone = branch.encoder.encode_each([branch.read(clip)], branch.layers)[0]
+        alone = branch.encoder.encode_each([branch.read(branch.pieces(clip)[0])], branch.layers)[0]
         torch.testing.assert_close(features.by_modality["speech"].float(), alone, rtol=1e-3, atol=1e-3)
     assert not list(folder.rglob(".shard-*"))

@@ -14,6 +14,7 @@ import torch
 from emovoz import Clip, Corpus, FeatureStore, InputError, Recipe, extract
 from emovoz.features import FrozenEncoders, StoredFeatures
 from emovoz.features.index import INDEX
+from emovoz.features.keys import text_key
 
 ENCODER = "a" * 32
 
@@ -205,11 +206,11 @@ def test_two_processes_fill_one_store_and_nothing_is_there_twice(tiny_bert: Path
     store = FeatureStore(tmp_path)
     branch = encoders.branches["text"]
     for clip, features in zip(corpus, StoredFeatures(corpus, encoders, store), strict=True):
-        alone = branch.encoder.encode_each([branch.read(clip)], branch.layers)[0]
+        alone = branch.encoder.encode_each([clip.transcription], branch.layers)[0]
         torch.testing.assert_close(features.by_modality["text"].float(), alone, rtol=1e-3, atol=1e-3)
     (folder,) = tmp_path.iterdir()
     assert len([path for path in folder.iterdir() if path.name.startswith("shard-")]) == 2
-    assert store.missing(folder.name, [branch.key(clip) for clip in corpus], branch.layers) == []
+    assert store.missing(folder.name, [text_key(clip.transcription or "") for clip in corpus], branch.layers) == []
 
 
 def test_a_process_killed_while_it_writes_does_not_block_the_next(tmp_path: Path) -> None:

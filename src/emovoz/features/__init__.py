@@ -1,22 +1,25 @@
 """Each clip encoded once: the feature store, and what fills and reads it."""
 
-from emovoz.features.batch import ClipFeatures, ClipSequence, Picked, collate
+from emovoz.features.batch import ClipFeatures, ClipSequence, LongClipFeatures, Picked, collate
 from emovoz.features.encode import Branch, FrozenEncoders, encode_clips
 from emovoz.features.extraction import Extraction, extract
 from emovoz.features.store import FeatureStore, default_store
-from emovoz.features.stored import StoredFeatures
+from emovoz.features.stored import EncodedFeatures, StoredFeatures, features_of
 
 __all__ = [
     "Branch",
     "ClipFeatures",
     "ClipSequence",
+    "EncodedFeatures",
     "Extraction",
     "FeatureStore",
     "FrozenEncoders",
+    "LongClipFeatures",
     "Picked",
     "StoredFeatures",
     "collate",
     "default_store",
     "encode_clips",
     "extract",
+    "features_of",
 ]

@@ -1,8 +1,7 @@
 """Features of several clips, padded into the tensors that a head takes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import overload
 
 import torch
@@ -11,11 +10,48 @@ from torch import Tensor
 from emovoz.sequence import MaskedSequence
 
 
-@dataclass(frozen=True)
 class ClipFeatures:
-    """What is known of one clip: [layer, time, dim] by modality; a modality it lacks is not in there."""
+    """What is known of one clip.
 
-    by_modality: Mapping[str, Tensor]
+    Args:
+        by_modality: features [layer, time, dim]; a modality it lacks is not in there.
+    """
+
+    def __init__(self, by_modality: Mapping[str, Tensor]) -> None:
+        self._by_modality = by_modality
+
+    @property
+    def by_modality(self) -> Mapping[str, Tensor]:
+        """Features [layer, time, dim] of each modality it has."""
+        return self._by_modality
+
+    def pieces(self) -> Iterator["ClipFeatures"]:
+        """What has to be in memory at once, in order of time."""
+        yield self
+
+
+class LongClipFeatures(ClipFeatures):
+    """Features of a long recording, made piece by piece whenever they are asked for.
+
+    Args:
+        make: gives the pieces in order of time, each with the modalities that go on in it.
+    """
+
+    def __init__(self, make: Callable[[], Iterator[ClipFeatures]]) -> None:
+        self._make = make
+
+    @property
+    def by_modality(self) -> Mapping[str, Tensor]:
+        """The whole recording, for those who need it at once."""
+        parts: dict[str, list[Tensor]] = {}
+        for piece in self.pieces():
+            for name, values in piece.by_modality.items():
+                parts.setdefault(name, []).append(values)
+        return {name: torch.cat(values, dim=-2) for name, values in parts.items()}
+
+    def pieces(self) -> Iterator[ClipFeatures]:
+        """The pieces, one at a time."""
+        return self._make()
 
 
 class ClipSequence(Sequence[ClipFeatures], ABC):
@@ -25,12 +61,16 @@ class ClipSequence(Sequence[ClipFeatures], ABC):
     def fetch(self, i: int) -> ClipFeatures:
         """The features of clip i."""
 
+    def fetch_all(self, positions: Sequence[int]) -> list[ClipFeatures]:
+        """The features of several clips."""
+        return [self.fetch(i) for i in positions]
+
     @overload
     def __getitem__(self, i: int) -> ClipFeatures: ...
     @overload
     def __getitem__(self, i: slice) -> list[ClipFeatures]: ...
     def __getitem__(self, i: int | slice) -> ClipFeatures | list[ClipFeatures]:
-        return [self.fetch(k) for k in range(len(self))[i]] if isinstance(i, slice) else self.fetch(i)
+        return self.fetch_all(range(len(self))[i]) if isinstance(i, slice) else self.fetch(i)
 
 
 class Picked(ClipSequence):

@@ -1,19 +1,25 @@
 """The frozen encoders of a recipe, and clips put through them."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
-from emovoz.corpus import Clip, load_audio, seconds_of
-from emovoz.encoders import load_speech_encoder, load_text_encoder
+from emovoz.corpus import Clip, check_audio, load_audio
+from emovoz.encoders import SpeechEncoder, TextEncoder, load_speech_encoder, load_text_encoder
+from emovoz.encoders.placement import length_batches
 from emovoz.errors import ClipError, InputError
-from emovoz.features.batch import ClipFeatures
-from emovoz.features.keys import audio_key, text_key
-from emovoz.features.store import stored
-from emovoz.recipe import Layers, Recipe
+from emovoz.features.batch import ClipFeatures, LongClipFeatures
+from emovoz.features.pieces import Piece, speech_pieces, text_pieces
+from emovoz.features.store import CLEAN, stored
+from emovoz.recipe import Features, Layers, Recipe
+
+PORTION_BYTES = 200_000_000
+"""Of hidden states in memory at a time."""
 
 
 class Encoder(Protocol):
@@ -29,24 +35,31 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Branch:
-    """One modality: its encoder, the hidden states used, and how a clip becomes the encoder's input.
+    """One modality: its encoder, the hidden states used, and how a clip becomes features.
 
     Attributes:
         modality: `speech` or `text`.
         model: what the recipe calls the encoder.
-        key: content key of a clip.
-        read: the encoder's input; raises ClipError where the clip has none that can be used.
-        size: how much of it there is, seconds or characters.
-        portion: how much is read and encoded at a time, in the same unit.
+        layers: hidden states the head sees.
+        kept: those that the store is to hold, `layers` among them.
+        stride: frames averaged into one.
+        precision: of the features, `float16` or `float32`.
+        pieces: what of a clip is encoded at once; raises ClipError where it cannot be read.
+        read: the encoder's input for a piece; raises ClipError where it has none that can be used.
+        frames: how many frames a piece will have.
+        portion: how much is read and encoded at a time, in seconds or characters.
     """
 
     modality: str
     model: str
     encoder: Encoder
     layers: tuple[int, ...]
-    key: Callable[[Clip], str]
-    read: Callable[[Clip], Any]
-    size: Callable[[Clip], float]
+    kept: tuple[int, ...]
+    stride: int
+    precision: str
+    pieces: Callable[[Clip], list[Piece]]
+    read: Callable[[Piece], Any]
+    frames: Callable[[Piece], int]
     portion: int
 
     @property
@@ -54,12 +67,33 @@ class Branch:
         """(layers, dim) of its features."""
         return len(self.layers), self.encoder.dim
 
+    @property
+    def view(self) -> str:
+        """What the store calls features of this stride and precision."""
+        stride = f"-mean{self.stride}" if self.stride > 1 else ""
+        return f"{CLEAN}{stride}{'' if self.precision == 'float16' else f'-{self.precision}'}"
+
+    def encode(self, pieces: Sequence[Piece], inputs: Sequence[Any], layers: Sequence[int]) -> list[Tensor]:
+        """Features [layer, time, dim] of each piece, as the store has them."""
+        features: dict[int, Tensor] = {}
+        for some in length_batches([math.ceil(piece.size) for piece in pieces], self.portion):
+            states = self.encoder.encode_each([inputs[i] for i in some], layers)
+            for i, state in zip(some, states, strict=True):
+                own = state[:, pieces[i].first : pieces[i].last]
+                features[i] = stored(mean_of(own, self.stride), self.precision).cpu()
+        return [features[i] for i in range(len(pieces))]
+
+    def bytes_of(self, piece: Piece, layers: int) -> int:
+        """What so many layers of a piece will take in the store."""
+        return self.frames(piece) * layers * self.encoder.dim * (2 if self.precision == "float16" else 4)
+
 
 @dataclass(frozen=True)
 class FrozenEncoders:
-    """The branches of a recipe, by modality."""
+    """The branches of a recipe, by modality, and whether their features are kept in a store."""
 
     branches: dict[str, Branch]
+    cache: bool = True
 
     @classmethod
     def of(cls, recipe: Recipe) -> "FrozenEncoders":
@@ -69,7 +103,7 @@ class FrozenEncoders:
             InputError: one cannot be loaded, or has no such layer.
         """
         branches = (_speech_branch(recipe), _text_branch(recipe))
-        return cls({branch.modality: branch for branch in branches if branch})
+        return cls({branch.modality: branch for branch in branches if branch}, recipe.features.cache)
 
     @property
     def shapes(self) -> dict[str, tuple[int, int]]:
@@ -93,75 +127,145 @@ class FrozenEncoders:
         lacking = " and ".join({"speech": "no audio", "text": "no transcription"}[name] for name in self.branches)
         return ClipError(f"{lacking}, so there is nothing this recipe could use")
 
+    def pieces(self, clip: Clip) -> dict[str, list[Piece]]:
+        """The pieces of a clip by modality.
+
+        Raises:
+            ClipError: the clip cannot be read, or has nothing that these encoders could use.
+        """
+        lack = self.lack(clip)
+        if lack:
+            raise lack
+        return {name: self.branches[name].pieces(clip) for name in self.modalities(clip)}
+
+
+def clip_features(pieces: dict[str, list[Piece]], tensor_of: Callable[[str, Piece], Tensor]) -> ClipFeatures:
+    """Features of a clip from its pieces, whatever gives the tensor [layer, time, dim] of one of a modality."""
+
+    def at(k: int) -> ClipFeatures:
+        return ClipFeatures({name: tensor_of(name, of[k]) for name, of in pieces.items() if k < len(of)})
+
+    count = max(map(len, pieces.values()))
+    return at(0) if count == 1 else LongClipFeatures(lambda: (at(k) for k in range(count)))
+
 
 def encode_clips(clips: Sequence[Clip], encoders: FrozenEncoders) -> Iterator[ClipFeatures | ClipError]:
-    """Features of each clip in turn, at the store's precision; in the place of a clip that has none, the reason.
+    """Features of each clip in turn, as the store would have them; in the place of a clip that has none, the reason.
 
-    The clips are encoded together; their features do not depend on each other.
+    The clips are encoded together; their features do not depend on each other. A long recording is gone through once
+    to see that it can be used; its pieces are encoded when they are asked for.
     """
-    features: list[dict[str, Tensor]] = [{} for _ in clips]
-    errors = {i: lack for i, clip in enumerate(clips) if (lack := encoders.lack(clip))}
-    for name, branch in encoders.branches.items():
-        used = [i for i, clip in enumerate(clips) if name in encoders.modalities(clip)]
-        inputs = dict(zip(used, read_all(branch, [clips[i] for i in used]), strict=True))
-        errors |= {i: value for i, value in inputs.items() if isinstance(value, ClipError)}
-        sound = [i for i in used if i not in errors]
-        for i, states in zip(sound, branch.encoder.encode_each([inputs[i] for i in sound], branch.layers), strict=True):
-            features[i][name] = stored(states).cpu()
-    for i in range(len(clips)):
-        yield errors[i] if i in errors else ClipFeatures(features[i])
-
-
-def read_all(branch: Branch, clips: Sequence[Clip], workers: int = 2) -> list[Any]:
-    """The encoder's input for each clip, in order; in the place of one that cannot be used, its ClipError."""
-
-    def read(clip: Clip) -> Any:
+    found: dict[int, ClipFeatures | ClipError] = {}
+    short: dict[int, dict[str, list[Piece]]] = {}
+    for i, clip in enumerate(clips):
         try:
-            return branch.read(clip)
+            pieces = encoders.pieces(clip)
+            if max(map(len, pieces.values())) == 1:
+                short[i] = pieces
+            else:
+                check_clip(clip)
+                found[i] = clip_features(pieces, lambda name, piece: _encoded(encoders.branches[name], piece))
+        except ClipError as error:
+            found[i] = error
+    features: dict[int, dict[str, Tensor]] = {i: {} for i in short}
+    for name, branch in encoders.branches.items():
+        whole = {i: pieces[name][0] for i, pieces in short.items() if name in pieces and i not in found}
+        inputs = dict(zip(whole, read_all(branch, list(whole.values())), strict=True))
+        found |= {i: value for i, value in inputs.items() if isinstance(value, ClipError)}
+        sound = [i for i in whole if i not in found]
+        states = branch.encode([whole[i] for i in sound], [inputs[i] for i in sound], branch.layers)
+        for i, state in zip(sound, states, strict=True):
+            features[i][name] = state
+    for i in range(len(clips)):
+        yield found[i] if i in found else ClipFeatures(features[i])
+
+
+def check_clip(clip: Clip) -> None:
+    """Go through the audio of a clip once, in little memory; raise ClipError where it cannot be used."""
+    assert clip.audio is not None
+    check_audio(clip.audio, start=clip.start, end=clip.end)
+
+
+def read_all(branch: Branch, pieces: Sequence[Piece], workers: int = 2) -> list[Any]:
+    """The encoder's input for each piece, in order; in the place of one that cannot be used, its ClipError."""
+
+    def read(piece: Piece) -> Any:
+        try:
+            return branch.read(piece)
         except ClipError as error:
             return error
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        return list(pool.map(read, clips))
+        return list(pool.map(read, pieces))
+
+
+def mean_of(states: Tensor, stride: int) -> Tensor:
+    """[layer, time, dim] -> [layer, ceil(time / stride), dim]: means of so many frames, the last of what is left.
+
+    >>> mean_of(torch.arange(5.0)[None, :, None], 2).flatten().tolist()
+    [0.5, 2.5, 4.0]
+    """
+    if stride == 1:
+        return states
+    whole = states.shape[1] // stride * stride
+    means = [states[:, :whole].unflatten(1, (-1, stride)).mean(2)] if whole else []
+    rest = [states[:, whole:].mean(1, keepdim=True)] if whole < states.shape[1] else []
+    return torch.cat([*means, *rest], dim=1)
+
+
+def _encoded(branch: Branch, piece: Piece) -> Tensor:
+    return branch.encode([piece], [branch.read(piece)], branch.layers)[0]
 
 
 def _speech_branch(recipe: Recipe) -> Branch | None:
     if recipe.speech is None:
         return None
-    encoder = load_speech_encoder(recipe.speech.model)
+    encoder: SpeechEncoder = load_speech_encoder(recipe.speech.model)
+    layers = _chosen(recipe.speech.layers, encoder, "speech", recipe.speech.model)
+    kept = _kept(layers, encoder, recipe.features)
+    stride = recipe.features.stride
 
-    def read(clip: Clip) -> Any:
-        assert clip.audio is not None
-        return load_audio(clip.audio, encoder.sample_rate, start=clip.start, end=clip.end)
-
-    def size(clip: Clip) -> float:
-        assert clip.audio is not None
-        return seconds_of(clip.audio, start=clip.start, end=clip.end)
+    def read(piece: Piece) -> Any:
+        assert piece.clip.audio is not None
+        start, end = piece.start, piece.end
+        # a pause is no fault in a long recording
+        return load_audio(piece.clip.audio, encoder.sample_rate, start=start, end=end, silence=piece.is_part)
 
     return Branch(
         modality="speech",
         model=recipe.speech.model,
         encoder=encoder,
-        layers=_chosen(recipe.speech.layers, encoder, "speech", recipe.speech.model),
-        key=audio_key,
+        layers=layers,
+        kept=kept,
+        stride=stride,
+        precision=recipe.features.precision,
+        pieces=lambda clip: speech_pieces(clip, encoder),
         read=read,
-        size=size,
-        portion=240,
+        frames=lambda piece: math.ceil(piece.size * encoder.frame_rate / stride),
+        portion=min(240, math.ceil(PORTION_BYTES / (encoder.frame_rate * encoder.dim * len(kept) * 4))),
     )
 
 
 def _text_branch(recipe: Recipe) -> Branch | None:
     if recipe.text is None:
         return None
-    encoder = load_text_encoder(recipe.text.model, prefix=recipe.text.prefix)
+    encoder: TextEncoder = load_text_encoder(recipe.text.model, prefix=recipe.text.prefix)
+    layers = _chosen(recipe.text.layers, encoder, "text", recipe.text.model)
+
+    def read(piece: Piece) -> str:
+        return piece.clip.transcription or ""
+
     return Branch(
         modality="text",
         model=recipe.text.model,
         encoder=encoder,
-        layers=_chosen(recipe.text.layers, encoder, "text", recipe.text.model),
-        key=lambda clip: text_key(clip.transcription or ""),
-        read=lambda clip: clip.transcription or "",
-        size=lambda clip: len(clip.transcription or ""),
+        layers=layers,
+        kept=_kept(layers, encoder, recipe.features),
+        stride=1,
+        precision=recipe.features.precision,
+        pieces=text_pieces,
+        read=read,
+        frames=lambda piece: len(encoder.tokens([read(piece)])[0]),
         portion=40_000,
     )
 
@@ -174,3 +278,9 @@ def _chosen(layers: Layers, encoder: Encoder, section: str, model: str) -> tuple
             f"0 (the embedding output) to {encoder.layers - 1}, each usable once"
         )
     return tuple(chosen)
+
+
+def _kept(used: tuple[int, ...], encoder: Encoder, features: Features) -> tuple[int, ...]:
+    there = range(encoder.layers)
+    more = {"used": [], "all": there}[features.layers] if isinstance(features.layers, str) else features.layers
+    return (*used, *(layer for layer in more if layer in there and layer not in used))

@@ -11,8 +11,9 @@ from typing import Any
 from emovoz.corpus import Clip, Corpus
 from emovoz.encoders.placement import length_batches
 from emovoz.errors import ClipError, InputError
-from emovoz.features.encode import Branch, FrozenEncoders, read_all
-from emovoz.features.store import FeatureStore, stored_layer
+from emovoz.features.encode import Branch, FrozenEncoders, check_clip, read_all
+from emovoz.features.pieces import Piece
+from emovoz.features.store import FeatureStore
 from emovoz.progress import progress, say
 
 
@@ -23,7 +24,7 @@ class Extraction:
     Attributes:
         clips: in the corpus.
         audio_seconds: length of their audio that had to be encoded.
-        encoded: contents encoded, by modality; equal contents count once.
+        encoded: contents encoded, by modality; equal contents count once, a long recording counts by its pieces.
         stored_bytes: added to the store.
         seconds: time it took.
     """
@@ -56,27 +57,67 @@ def extract(corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, *, wo
         workers: threads that decode audio.
 
     Raises:
-        InputError: every clip that cannot be used; the features of the others are in the store.
+        InputError: every clip that cannot be used (the features of the others are in the store), or a store without
+            room for what is to come (nothing is encoded).
     """
     started = time.perf_counter()
     _say_what_is_lacking(corpus, encoders)
-    done = [_Done() for _ in encoders.branches]
-    faults = {clip.id: lack for clip in corpus if (lack := encoders.lack(clip))}
-    for branch, of_branch in zip(encoders.branches.values(), done, strict=True):
-        clips = _by_key(branch, corpus, encoders, faults)
-        _encode_missing(branch, {key: same[0] for key, same in clips.items()}, store, workers, of_branch)
-        faults |= {clip.id: error for key, error in of_branch.faults.items() for clip in clips[key]}
-    if faults:
-        raise InputError(f"{clip.describe()}: {faults[clip.id]}" for clip in corpus if clip.id in faults)
+    pieces, faults = pieces_of_corpus(corpus, encoders)
+    missing = {name: _missing(branch, pieces[name], store) for name, branch in encoders.branches.items()}
+    _say_what_it_will_take(encoders, missing, store)
+    done = {name: _Done() for name in encoders.branches}
+    for name, branch in encoders.branches.items():
+        faults |= _unusable_recordings(missing[name])
+        sound = {key: piece for key, piece in missing[name].items() if piece.clip.id not in faults}
+        _encode_missing(branch, sound, store, workers, done[name])
+        faults |= {
+            piece.clip.id: done[name].faults[key]
+            for key, same in pieces[name].items()
+            for piece in same
+            if key in done[name].faults
+        }
+    _raise_all(corpus, faults)
     return Extraction(
         clips=len(corpus),
-        audio_seconds=next(
-            (of.size for name, of in zip(encoders.branches, done, strict=True) if name == "speech"), 0.0
-        ),
-        encoded={name: of_branch.contents for name, of_branch in zip(encoders.branches, done, strict=True)},
-        stored_bytes=sum(of_branch.bytes for of_branch in done),
+        audio_seconds=done["speech"].size if "speech" in done else 0.0,
+        encoded={name: of_branch.contents for name, of_branch in done.items()},
+        stored_bytes=sum(of_branch.bytes for of_branch in done.values()),
         seconds=time.perf_counter() - started,
     )
+
+
+def check(corpus: Corpus, encoders: FrozenEncoders, *, workers: int = 2) -> Extraction:
+    """Go through every clip once without encoding any, for those who encode later and keep nothing.
+
+    Raises:
+        InputError: every clip that cannot be used.
+    """
+    started = time.perf_counter()
+    _say_what_is_lacking(corpus, encoders)
+    _, faults = pieces_of_corpus(corpus, encoders)
+    heard = [clip for clip in corpus if clip.id not in faults and "speech" in encoders.modalities(clip)]
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        for clip, error in zip(heard, pool.map(_error_of, heard), strict=True):
+            faults |= {clip.id: error} if error else {}
+    _raise_all(corpus, faults)
+    return Extraction(len(corpus), 0.0, dict.fromkeys(encoders.branches, 0), 0, time.perf_counter() - started)
+
+
+def pieces_of_corpus(
+    corpus: Corpus, encoders: FrozenEncoders
+) -> tuple[dict[str, dict[str, list[Piece]]], dict[str, ClipError]]:
+    """The pieces of each content by modality and key, and why a clip (by id) cannot be used."""
+    pieces: dict[str, dict[str, list[Piece]]] = {name: {} for name in encoders.branches}
+    faults: dict[str, ClipError] = {}
+    for clip in corpus:
+        try:
+            for name, of_clip in encoders.pieces(clip).items():
+                for piece in of_clip:
+                    pieces[name].setdefault(piece.key, []).append(piece)
+        except ClipError as error:
+            faults[clip.id] = error
+    _say_what_contradicts(pieces.get("speech", {}))
+    return pieces, faults
 
 
 def _say_what_is_lacking(corpus: Corpus, encoders: FrozenEncoders) -> None:
@@ -85,6 +126,40 @@ def _say_what_is_lacking(corpus: Corpus, encoders: FrozenEncoders) -> None:
         lacking = len(corpus) - used[name]
         if name in encoders.branches and lacking and len(encoders.branches) > 1:
             say(f"{lacking} of {len(corpus)} clips have no {what}; they are judged without")
+
+
+def _say_what_contradicts(pieces: dict[str, list[Piece]]) -> None:
+    """Tell of clips that hold the same sound and are labelled differently."""
+    for same in pieces.values():
+        labels = {piece.clip.label for piece in same if piece.clip.label}
+        if len(labels) > 1:
+            names = ", ".join(f"{piece.clip.describe()} ({piece.clip.label})" for piece in same)
+            say(f"the same audio under different labels: {names}")
+
+
+def _missing(branch: Branch, pieces: dict[str, list[Piece]], store: FeatureStore) -> dict[str, Piece]:
+    keys = store.missing(branch.encoder.fingerprint, pieces, branch.kept, branch.view)
+    return {key: pieces[key][0] for key in keys}
+
+
+def _say_what_it_will_take(encoders: FrozenEncoders, missing: dict[str, dict[str, Piece]], store: FeatureStore) -> None:
+    """Tell the size of what is to be stored before it is made, and stop where there is no room for it."""
+    size = sum(
+        branch.bytes_of(piece, len(store.absent_layers(branch.encoder.fingerprint, key, branch.kept, branch.view)))
+        for name, branch in encoders.branches.items()
+        for key, piece in missing[name].items()
+    )
+    if size:
+        what = ", ".join(f"{len(of_branch)} {name}" for name, of_branch in missing.items() if of_branch)
+        say(f"to encode: {what}; about {size / 1e6:.1f} MB for {store.root}, {store.free_bytes() / 1e9:.1f} GB free")
+        store.check_room(size)
+
+
+def _unusable_recordings(missing: dict[str, Piece]) -> dict[str, ClipError]:
+    """Long recordings that a walk through them finds unusable, by clip id: told before any piece is encoded."""
+    clips = {piece.clip.id: piece.clip for piece in missing.values() if piece.is_part}
+    found = {name: _error_of(clip) for name, clip in clips.items()}
+    return {name: error for name, error in found.items() if error}
 
 
 @dataclass
@@ -97,69 +172,58 @@ class _Done:
     faults: dict[str, ClipError] = field(default_factory=dict)
 
 
-def _by_key(
-    branch: Branch, corpus: Corpus, encoders: FrozenEncoders, faults: dict[str, ClipError]
-) -> dict[str, list[Clip]]:
-    """The clips of each content; one whose file cannot be read joins the faults."""
-    clips: dict[str, list[Clip]] = {}
-    for clip in corpus:
-        if branch.modality in encoders.modalities(clip):
-            try:
-                clips.setdefault(branch.key(clip), []).append(clip)
-            except ClipError as error:
-                faults[clip.id] = error
-    return clips
-
-
-def _encode_missing(branch: Branch, by_key: dict[str, Clip], store: FeatureStore, workers: int, done: _Done) -> None:
-    fingerprint, layers = branch.encoder.fingerprint, branch.layers
-    if not store.missing(fingerprint, by_key, layers):
+def _encode_missing(branch: Branch, pieces: dict[str, Piece], store: FeatureStore, workers: int, done: _Done) -> None:
+    fingerprint = branch.encoder.fingerprint
+    if not pieces:
         return
     with store.writing(fingerprint, model=branch.model) as writer:
-        keys = store.missing(fingerprint, by_key, layers)
-        sizes = _sizes(branch, by_key, keys, done)
-        with progress(
-            f"encoding {branch.modality}", sum(sizes.values()), speech=branch.modality == "speech"
-        ) as advance:
-            for portion, inputs in _read_ahead(branch, by_key, sizes, workers):
-                for key, value in zip(portion, inputs, strict=True):
+        # another process may have done some of it while this one waited
+        keys = store.missing(fingerprint, pieces, branch.kept, branch.view)
+        sizes = {key: pieces[key].size for key in keys}
+        speech = branch.modality == "speech"
+        with progress(f"encoding {branch.modality}", sum(sizes.values()), speech=speech) as advance:
+            for portion, inputs in _read_ahead(branch, [pieces[key] for key in keys], workers):
+                sound = []
+                for piece, value in zip(portion, inputs, strict=True):
                     if isinstance(value, ClipError):
-                        done.faults[key] = value
-                sound = {k: v for k, v in zip(portion, inputs, strict=True) if not isinstance(v, ClipError)}
-                absent = {key: store.absent_layers(fingerprint, key, layers) for key in sound}
-                wanted = sorted({layer for of_clip in absent.values() for layer in of_clip})
-                encoded = branch.encoder.encode_each(list(sound.values()), wanted) if sound else []
-                for key, states in zip(sound, encoded, strict=True):
-                    writer.add(key, {i: stored_layer(states[wanted.index(i)]) for i in absent[key]})
+                        done.faults[piece.key] = value
+                    else:
+                        sound.append((piece, value))
+                absent = {
+                    piece.key: store.absent_layers(fingerprint, piece.key, branch.kept, branch.view)
+                    for piece, _ in sound
+                }
+                wanted = sorted({layer for layers in absent.values() for layer in layers})
+                states = branch.encode([piece for piece, _ in sound], [value for _, value in sound], wanted)
+                for (piece, _), state in zip(sound, states, strict=True):
+                    layers = {i: state[wanted.index(i)] for i in absent[piece.key]}
+                    writer.add(piece.key, layers, branch.view)
+                    done.size += piece.size
                 done.contents += len(sound)
-                done.size += sum(sizes[key] for key in sound)
-                advance(sum(sizes[key] for key in portion))
+                advance(sum(piece.size for piece in portion))
     done.bytes += writer.bytes_written
 
 
-def _sizes(branch: Branch, by_key: dict[str, Clip], keys: Sequence[str], done: _Done) -> dict[str, float]:
-    sizes = {}
-    for key in keys:
-        try:
-            sizes[key] = branch.size(by_key[key])
-        except ClipError as error:
-            done.faults[key] = error
-    return sizes
-
-
-def _read_ahead(
-    branch: Branch, by_key: dict[str, Clip], sizes: dict[str, float], workers: int
-) -> Iterator[tuple[list[str], list[Any]]]:
+def _read_ahead(branch: Branch, pieces: Sequence[Piece], workers: int) -> Iterator[tuple[list[Piece], list[Any]]]:
     """Portions of similar length with their inputs; the next is read while one is in use."""
-    keys = list(sizes)
-    batches = length_batches([math.ceil(sizes[key]) for key in keys], branch.portion)
-    portions = [[keys[i] for i in batch] for batch in batches]
+    batches = length_batches([math.ceil(piece.size) for piece in pieces], branch.portion)
+    portions = [[pieces[i] for i in batch] for batch in batches]
     with ThreadPoolExecutor(1) as ahead:
-        reading = [
-            ahead.submit(read_all, branch, [by_key[key] for key in portion], workers) for portion in portions[:1]
-        ]
+        reading = [ahead.submit(read_all, branch, portion, workers) for portion in portions[:1]]
         for i, portion in enumerate(portions):
             inputs = reading.pop().result()
-            for following in portions[i + 1 : i + 2]:
-                reading.append(ahead.submit(read_all, branch, [by_key[key] for key in following], workers))
+            reading += [ahead.submit(read_all, branch, following, workers) for following in portions[i + 1 : i + 2]]
             yield portion, inputs
+
+
+def _error_of(clip: Clip) -> ClipError | None:
+    try:
+        check_clip(clip)
+    except ClipError as error:
+        return error
+    return None
+
+
+def _raise_all(corpus: Corpus, faults: dict[str, ClipError]) -> None:
+    if faults:
+        raise InputError(f"{clip.describe()}: {faults[clip.id]}" for clip in corpus if clip.id in faults)

@@ -1,6 +1,7 @@
 """Content keys: what a clip holds, hashed; not what it is called or where it lies."""
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 from emovoz.corpus import Clip, Waveform
@@ -36,7 +37,14 @@ def text_key(text: str) -> str:
 
 def _file_digest(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        now = path.stat()
+        return _digest_as_of(path, now.st_size, now.st_mtime_ns)
     except OSError as error:
         raise ClipError(f"cannot be read ({error.strerror})") from error
+
+
+@lru_cache(maxsize=4096)
+def _digest_as_of(path: Path, size: int, modified: int) -> bytes:
+    """The hash of a file in this state; many segments of one recording read it once."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

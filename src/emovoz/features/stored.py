@@ -1,26 +1,77 @@
-"""The features of a corpus, read from the store one clip at a time."""
+"""The features of a corpus: from the store, or encoded whenever they are asked for."""
 
-from emovoz.corpus import Corpus
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from emovoz.corpus import Clip, Corpus
+from emovoz.errors import ClipError, InputError
 from emovoz.features.batch import ClipFeatures, ClipSequence
-from emovoz.features.encode import FrozenEncoders
+from emovoz.features.encode import FrozenEncoders, clip_features, encode_clips
+from emovoz.features.extraction import Extraction, check, extract
+from emovoz.features.pieces import Piece
 from emovoz.features.store import FeatureStore
 
 
+def features_of(
+    corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, *, workers: int = 2
+) -> tuple[ClipSequence, Extraction]:
+    """Features of each clip of a corpus, in its order, and what had to be done for them.
+
+    They come from the store, into which what is missing is put first; or, where the recipe wants none, from the
+    encoders whenever they are asked for.
+
+    Raises:
+        InputError: every clip that cannot be used, or a store without room.
+    """
+    if not encoders.cache:
+        return EncodedFeatures(corpus, encoders), check(corpus, encoders, workers=workers)
+    extraction = extract(corpus, encoders, store, workers=workers)
+    return StoredFeatures(corpus, encoders, store), extraction
+
+
 class StoredFeatures(ClipSequence):
-    """Features of each clip of a corpus, in its order; all of them must be in the store (see `extract`)."""
+    """Features of each clip of a corpus, in its order, read by memory map; all must be in the store (see `extract`)."""
 
     def __init__(self, corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore) -> None:
         self.branches, self.store = encoders.branches, store
-        self.keys = [{name: self.branches[name].key(clip) for name in encoders.modalities(clip)} for clip in corpus]
+        self.pieces = [encoders.pieces(clip) for clip in corpus]
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.pieces)
 
     def fetch(self, i: int) -> ClipFeatures:
-        """The features of clip i, by memory map."""
-        return ClipFeatures(
-            {
-                name: self.store.read(self.branches[name].encoder.fingerprint, key, self.branches[name].layers)
-                for name, key in self.keys[i].items()
-            }
-        )
+        """The features of clip i."""
+        return clip_features(self.pieces[i], self._read)
+
+    def _read(self, modality: str, piece: Piece) -> Tensor:
+        branch = self.branches[modality]
+        return self.store.read(branch.encoder.fingerprint, piece.key, branch.layers, branch.view)
+
+
+class EncodedFeatures(ClipSequence):
+    """Features of each clip, encoded anew whenever they are asked for."""
+
+    def __init__(self, clips: Sequence[Clip] | Corpus, encoders: FrozenEncoders) -> None:
+        self.clips, self.encoders = list(clips), encoders
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def fetch(self, i: int) -> ClipFeatures:
+        """The features of clip i."""
+        return self.fetch_all([i])[0]
+
+    def fetch_all(self, positions: Sequence[int]) -> list[ClipFeatures]:
+        """The features of several clips, encoded together.
+
+        Raises:
+            InputError: a clip that cannot be used.
+        """
+        clips = [self.clips[i] for i in positions]
+        features = []
+        for clip, found in zip(clips, encode_clips(clips, self.encoders), strict=True):
+            if isinstance(found, ClipError):
+                raise InputError(f"{clip.describe()}: {found}")
+            features.append(found)
+        return features

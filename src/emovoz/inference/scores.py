@@ -1,13 +1,13 @@
 """A head applied to features, in two steps: pool each clip, then decide."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from emovoz.encoders.placement import compute_device, length_batches, to_device
-from emovoz.features import ClipFeatures, collate
+from emovoz.features import ClipFeatures, LongClipFeatures, collate
 from emovoz.model import EmotionHead
 from emovoz.model.fusion import Part
 
@@ -23,21 +23,38 @@ def probabilities(head: EmotionHead, clips: Sequence[ClipFeatures]) -> np.ndarra
 @torch.no_grad()
 def pooled(head: EmotionHead, clips: Sequence[ClipFeatures]) -> list[ClipFeatures]:
     """Each clip with one vector [dim] a part in the place of features [layer, time, dim]."""
-    device = compute_device()
-    to_device(head, device).eval()
+    to_device(head, compute_device()).eval()
     vectors: list[ClipFeatures] = []
     for start in range(0, len(clips), AT_ONCE):
         some = clips[start : start + AT_ONCE]
-        lengths = [max((values.shape[-2] for values in clip.by_modality.values()), default=0) for clip in some]
-        found: dict[int, ClipFeatures] = {}
-        for rows in length_batches(lengths, FRAMES):
-            batch = collate([some[i] for i in rows], head.config.shapes)
-            parts = head.parts(**{name: values.to(device) for name, values in batch.items()})
-            for row, i in enumerate(rows):
-                kept = {name: part.vector[row].cpu() for name, part in parts.items() if part.present[row]}
-                found[i] = ClipFeatures(kept)
+        found = {i: _pooled_in_pieces(head, clip) for i, clip in enumerate(some) if isinstance(clip, LongClipFeatures)}
+        short = [i for i in range(len(some)) if i not in found]
+        lengths = [max((values.shape[-2] for values in some[i].by_modality.values()), default=0) for i in short]
+        for batch in length_batches(lengths, FRAMES):
+            rows = [short[k] for k in batch]
+            parts = head.parts(**_inputs(head, [some[i] for i in rows]))
+            found |= {i: _row(parts, row) for row, i in enumerate(rows)}
         vectors += [found[i] for i in range(len(some))]
     return vectors
+
+
+def _pooled_in_pieces(head: EmotionHead, clip: LongClipFeatures) -> ClipFeatures:
+    return _row(head.parts_in_pieces(_piece_inputs(head, clip)), 0)
+
+
+def _piece_inputs(head: EmotionHead, clip: LongClipFeatures) -> Iterator[dict[str, Tensor]]:
+    """Inputs of every branch for the first piece, of those that go on for each other."""
+    for k, piece in enumerate(clip.pieces()):
+        yield _inputs(head, [piece], only=None if k == 0 else piece.by_modality)
+
+
+def _inputs(head: EmotionHead, clips: Sequence[ClipFeatures], only: Container[str] | None = None) -> dict[str, Tensor]:
+    shapes = {name: shape for name, shape in head.config.shapes.items() if only is None or name in only}
+    return {name: values.to(compute_device()) for name, values in collate(clips, shapes).items()}
+
+
+def _row(parts: Mapping[str, Part], row: int) -> ClipFeatures:
+    return ClipFeatures({name: part.vector[row].cpu() for name, part in parts.items() if part.present[row]})
 
 
 @torch.no_grad()

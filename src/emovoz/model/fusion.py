@@ -1,13 +1,14 @@
 """From the sequences of the branches to pooled parts, and from the parts to one vector."""
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from emovoz.model.pooling import POOLINGS
+from emovoz.model.pooling import POOLINGS, Pooling
 from emovoz.sequence import MaskedSequence
 
 
@@ -19,7 +20,52 @@ class Part:
     present: Tensor
 
 
-class TimeFusion(nn.Module):
+class Fusion(nn.Module, ABC):
+    """From the sequences of the branches to pooled parts.
+
+    Attributes:
+        dims: width of each part.
+    """
+
+    dims: dict[str, int]
+
+    @abstractmethod
+    def sequences(self, branches: Mapping[str, MaskedSequence]) -> dict[str, MaskedSequence]:
+        """Sequences [batch, time, dim] by modality -> what is pooled, by part.
+
+        A modality that is not named adds nothing; one without a real frame is one that the clip lacks.
+        """
+
+    @abstractmethod
+    def pool_of(self, part: str) -> Pooling:
+        """What pools a part."""
+
+    def forward(self, branches: Mapping[str, MaskedSequence]) -> dict[str, Part]:
+        """Sequences [batch, time, dim] by modality -> the parts."""
+        return {
+            name: Part(self.pool_of(name)(sequence), sequence.mask.any(1))
+            for name, sequence in self.sequences(branches).items()
+        }
+
+    def in_pieces(self, pieces: Iterable[Mapping[str, MaskedSequence]]) -> dict[str, Part]:
+        """The parts of one clip whose frames come piece by piece; only one piece is in memory at a time.
+
+        Args:
+            pieces: sequences [1, time, dim] of the modalities that go on in the piece; the first names all of them.
+        """
+        found: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {name: [] for name in self.dims}
+        for branches in pieces:
+            for name, sequence in self.sequences(branches).items():
+                pool = self.pool_of(name)
+                found[name].append((pool(sequence), pool.log_weight(sequence), sequence.mask.any(1)))
+        parts = {}
+        for name, of_pieces in found.items():
+            vectors, weights, present = (torch.cat(values) for values in zip(*of_pieces, strict=True))
+            parts[name] = Part(self.pool_of(name).merge(vectors, weights)[None], present.any()[None])
+        return parts
+
+
+class TimeFusion(Fusion):
     """Concatenate the branches along time, then pool once: one part. All branches need the same width.
 
     A clip without a modality has a learned vector as the only frame of it.
@@ -28,18 +74,20 @@ class TimeFusion(nn.Module):
     def __init__(self, dims: Mapping[str, int], pooling: str) -> None:
         super().__init__()
         (dim,) = set(dims.values())
-        pool: Any = POOLINGS[pooling](dim)
-        self.pool = pool
-        self.dims: dict[str, int] = {"joint": pool.out_dim}
+        self.pool = POOLINGS[pooling](dim)
+        self.dims = {"joint": self.pool.out_dim}
         several = len(dims) > 1
         self.absent = nn.ParameterDict({name: small_vector(dim) for name in dims} if several else {})
 
-    def forward(self, sequences: Mapping[str, MaskedSequence]) -> dict[str, Part]:
-        """Sequences [batch, time, dim] by modality -> the joint part."""
-        filled = [self._fill(name, sequence) for name, sequence in sequences.items()]
+    def sequences(self, branches: Mapping[str, MaskedSequence]) -> dict[str, MaskedSequence]:
+        """All modalities, one after the other."""
+        filled = [self._fill(name, sequence) for name, sequence in branches.items()]
         features = torch.cat([sequence.features for sequence in filled], dim=1)
-        mask = torch.cat([sequence.mask for sequence in filled], dim=1)
-        return {"joint": Part(self.pool(MaskedSequence(features, mask)), mask.any(1))}
+        return {"joint": MaskedSequence(features, torch.cat([sequence.mask for sequence in filled], dim=1))}
+
+    def pool_of(self, part: str) -> Pooling:
+        """The one pooling."""
+        return self.pool
 
     def _fill(self, name: str, sequence: MaskedSequence) -> MaskedSequence:
         if name not in self.absent:
@@ -50,18 +98,23 @@ class TimeFusion(nn.Module):
         return MaskedSequence(features, torch.cat([missing[:, None], sequence.mask], dim=1))
 
 
-class PooledFusion(nn.Module):
+class PooledFusion(Fusion):
     """Pool each branch: a part a modality."""
 
     def __init__(self, dims: Mapping[str, int], pooling: str) -> None:
         super().__init__()
         pools: dict[str, Any] = {name: POOLINGS[pooling](dim) for name, dim in dims.items()}
         self.pools = nn.ModuleDict(pools)
-        self.dims: dict[str, int] = {name: pool.out_dim for name, pool in pools.items()}
+        self.dims = {name: pool.out_dim for name, pool in pools.items()}
 
-    def forward(self, sequences: Mapping[str, MaskedSequence]) -> dict[str, Part]:
-        """Sequences [batch, time, dim] by modality -> their parts."""
-        return {name: Part(pool(sequences[name]), sequences[name].mask.any(1)) for name, pool in self.pools.items()}
+    def sequences(self, branches: Mapping[str, MaskedSequence]) -> dict[str, MaskedSequence]:
+        """Each modality by itself."""
+        return dict(branches)
+
+    def pool_of(self, part: str) -> Pooling:
+        """That of the modality."""
+        pool: Any = self.pools[part]
+        return pool
 
 
 FUSIONS: dict[str, type[TimeFusion] | type[PooledFusion]] = {"time": TimeFusion, "pooled": PooledFusion}

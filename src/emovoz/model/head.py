@@ -1,6 +1,6 @@
 """EmotionHead: from frozen features to logits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -11,8 +11,9 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from emovoz.encoders.pretrained import load_strictly
 from emovoz.model.branch import Branch, mixed_width
 from emovoz.model.config import EmotionHeadConfig
-from emovoz.model.fusion import FUSIONS, Join, Part, PooledFusion, TimeFusion
+from emovoz.model.fusion import FUSIONS, Fusion, Join, Part
 from emovoz.model.layer_mix import WeightedLayers
+from emovoz.sequence import MaskedSequence
 
 
 class EmotionHead(PreTrainedModel):
@@ -41,7 +42,7 @@ class EmotionHead(PreTrainedModel):
         self.branches = nn.ModuleDict(
             {name: Branch(*shape, layer_mix=mix, layer_norm=norm, width=width) for name, shape in shapes.items()}
         )
-        self.fusion: TimeFusion | PooledFusion = FUSIONS[config.fusion](
+        self.fusion: Fusion = FUSIONS[config.fusion](
             {name: width or dim for name, dim in mixed.items()}, config.pooling
         )
         self.join = Join(self.fusion.dims, standardise=config.standardise)
@@ -71,8 +72,23 @@ class EmotionHead(PreTrainedModel):
         text_mask: Tensor | None = None,
     ) -> dict[str, Part]:
         """The pooled parts that the decision is made of; arguments as in `forward`."""
-        given = {"speech": (speech, speech_mask), "text": (text, text_mask)}
-        return self.fusion({name: branch(*given[name]) for name, branch in self.branches.items()})
+        return self.fusion(self._sequences(speech=speech, speech_mask=speech_mask, text=text, text_mask=text_mask))
+
+    def parts_in_pieces(self, pieces: Iterable[Mapping[str, Tensor]]) -> dict[str, Part]:
+        """What `parts` gives for one clip, whose frames come piece by piece; memory holds one piece.
+
+        Args:
+            pieces: arguments of `forward` for a batch of one; the first piece has those of every branch, the others
+                only those that go on.
+        """
+        return self.fusion.in_pieces(self._sequences(**piece) for piece in pieces)
+
+    def _sequences(self, **given: Tensor | None) -> dict[str, MaskedSequence]:
+        return {
+            name: branch(given[name], given[f"{name}_mask"])
+            for name, branch in self.branches.items()
+            if given.get(name) is not None
+        }
 
     def decide(self, parts: Mapping[str, Part]) -> Tensor:
         """Logits [batch, classes] from the pooled parts."""

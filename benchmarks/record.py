@@ -1,0 +1,49 @@
+"""What benchmarks share: the data, the machine, and the page where they write down what they measured."""
+
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT.parent / "shared" / "data"
+SPANISH = DATA / "spanish-elicited"
+EMOSPEECH = DATA / "emospeech2024"
+PAGE = ROOT / "benchmarks" / "RESULTS.md"
+
+
+def need_data() -> None:
+    """End with a sentence where the development data is not beside the project."""
+    if not SPANISH.is_dir() or not EMOSPEECH.is_dir():
+        sys.exit(f"the development data is not there: {DATA}")
+
+
+def machine() -> str:
+    """The commit and the machine, in a line."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    processor = f"{len(names)} x {names[0]}" if names else platform.processor()
+    return f"Commit {commit.stdout.strip()}; {processor}, Python {platform.python_version()}, no GPU."
+
+
+def score(results: Mapping[str, Any], name: str) -> str:
+    """A score of results.json with its interval."""
+    low, high = results[name]["ci95"]
+    return f"{results[name]['value']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def write_section(heading: str, text: str) -> None:
+    """Replace the section of this heading on the page, keep those of others, and print it."""
+    section = f"{heading}\n\n{text.rstrip()}\n"
+    page = PAGE.read_text() if PAGE.is_file() else "# Measured\n"
+    before, _, after = page.partition(f"{heading}\n")
+    following = after.find("\n## ")
+    rest = after[following:] if following >= 0 else ""
+    PAGE.write_text(f"{before.rstrip()}\n\n{section}{rest}")
+    print(section)

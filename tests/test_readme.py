@@ -1,0 +1,81 @@
+"""The README's examples, run as they stand in a folder that holds what they name."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emovoz import Corpus
+from helpers import json_lines, write_manifest
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+SHELL = [block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if block.startswith("emovoz")]
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, demo: Corpus, tiny_whisper: Path) -> Path:
+    """my.csv, held-out.csv, my-audio/, recordings/, clip.wav; `emovoz` on the path; a hub model in the hub's cache."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "my-audio").mkdir()
+    (folder / "recordings").mkdir()
+    parts = {"my.csv": demo.split("train").clips, "held-out.csv": demo.split("test").clips}
+    for name, clips in parts.items():
+        rows = [
+            {key: getattr(clip, key) or "" for key in ("id", "label", "transcription", "speaker")} for clip in clips
+        ]
+        write_manifest(folder / name, rows)
+        for clip in clips:
+            shutil.copy(str(clip.audio), folder / "my-audio" / clip.id)
+    for clip in parts["held-out.csv"][:3]:
+        shutil.copy(str(clip.audio), folder / "recordings" / clip.id)
+    shutil.copy(str(demo.clips[0].audio), folder / "clip.wav")
+    command = folder / "bin" / "emovoz"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from emovoz.cli import main; main()" "$@"\n')
+    command.chmod(0o755)
+    cached = folder / "hub" / "models--openai--whisper-small"
+    shutil.copytree(tiny_whisper, cached / "snapshots" / "0")
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("0")
+    return folder
+
+
+def run(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    settings = {
+        "PATH": path,
+        "HF_HUB_CACHE": str(folder / "hub"),
+        "HF_HUB_OFFLINE": "1",
+        "EMOVOZ_CACHE": str(folder / "cache"),
+    }
+    environment = {**os.environ, **settings}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_examples_of_the_command_line(workspace: Path) -> None:
+    for block in SHELL:
+        done = run(workspace, ["bash", "-e", "-c", block])
+        assert done.returncode == 0, f"{block}\n{done.stderr}"
+    labelled = json_lines((workspace / "emotions.jsonl").read_text())
+    assert [line["id"] for line in labelled] == sorted(path.name for path in (workspace / "recordings").iterdir())
+    assert all("label" in line for line in labelled)
+    assert (workspace / "results" / "report.html").is_file()
+
+
+def test_the_examples_of_python(workspace: Path) -> None:
+    for block in PYTHON:
+        done = run(workspace, [sys.executable, "-c", block])
+        assert done.returncode == 0, f"{block}\n{done.stderr}"
+        assert done.stdout.count(".ogg") >= 3
+
+
+def test_every_verb_of_the_readme_was_tried() -> None:
+    assert len(SHELL) >= 4
+    assert len(PYTHON) == 1
+    for verb in ("train", "evaluate", "predict", "crossval", "recipes"):
+        assert any(f"emovoz {verb}" in block for block in SHELL), verb
