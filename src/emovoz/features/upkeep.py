@@ -186,7 +186,7 @@ def _damaged(folder: Path, advance: Callable[[float], None]) -> Iterator[Found]:
 
 def _leftovers(folder: Path) -> Iterator[Found]:
     for path in _files(folder, is_leftover):
-        yield Found(path, "unfinished file of a writer that was killed", _size(path))
+        yield Found(path, "unfinished file", _size(path))
 
 
 def _everything(folder: Path) -> Iterator[Found]:
