@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from emovoz.errors import InputError
@@ -115,8 +116,10 @@ def _json_lines(path: Path) -> Table:
 def _json_row(place: str, line: str) -> Row:
     try:
         cells = json.loads(line, object_pairs_hook=_json_object)
+    except json.JSONDecodeError as error:
+        return Row(place, {}, (f"not JSON ({error.msg}, character {error.colno})",))
     except (ValueError, RecursionError) as error:
-        return Row(place, {}, (f"not JSON ({error})",))
+        return Row(place, {}, (f"not usable JSON ({error})",))
     if not isinstance(cells, dict):
         return Row(place, {}, ('not a JSON object, such as {"id": "a.wav", "label": "joy"}',))
     return _row(place, cells)
@@ -161,7 +164,7 @@ def _damaged(path: Path, error: Exception) -> str:
 
 def _row(place: str, values: dict[str, Any]) -> Row:
     several = [name for name, value in values.items() if name in COLUMNS and isinstance(value, list | dict)]
-    faults = tuple(f"{name} must be one value, not {_cell(values[name])}" for name in several)
+    faults = tuple(f"{name} must be one value, not {shorten(_cell(values[name]) or '', 80)}" for name in several)
     return Row(place, {name: _cell(value) for name, value in values.items()}, faults)
 
 
