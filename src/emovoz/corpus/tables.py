@@ -139,7 +139,7 @@ def _parquet(path: Path) -> Table:
     data = path.read_bytes()
     try:
         file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data))
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(_damaged(path, error)) from error
     columns = [name.strip() for name in file.schema_arrow.names]
     return Table(columns, _parquet_rows(path, columns, file))
@@ -159,7 +159,8 @@ def _parquet_rows(path: Path, columns: Sequence[str], file: Any) -> Iterator[Row
 
 
 def _damaged(path: Path, error: Exception) -> str:
-    return f"{path}: not a Parquet file, or a damaged one ({str(error).splitlines()[0].rstrip('.')})"
+    reason = " ".join(str(error).split()).rstrip(".")
+    return f"{path}: not a Parquet file, or a damaged one ({shorten(reason, 200)})"
 
 
 def _row(place: str, values: dict[str, Any]) -> Row:
