@@ -31,7 +31,7 @@ def test_hidden_files_and_files_that_are_no_audio_are_left_out_and_counted(
     write_tone(tmp_path / ".trash" / "b.wav")
     write_tone(tmp_path / "joy" / ".trash" / "b.wav")
     assert [clip.id for clip in Corpus.from_manifest(tmp_path)] == ["joy/a.wav"]
-    assert shown() == f"{tmp_path}: files that are no audio, left out: 4\n"
+    assert shown() == f"{tmp_path}: files that are no audio, left out: 4, such as README.md\n"
 
 
 def test_audio_outside_of_the_class_folders_is_refused_file_by_file(tmp_path: Path) -> None:

@@ -141,6 +141,9 @@ def test_a_nested_value_is_a_fault_only_where_the_column_has_a_meaning(tmp_path:
     path = WRITERS[suffix](tmp_path / f"m{suffix}", [{**rows[0], "label": {"name": "joy"}}])
     (fault,) = faults_of(path)
     assert fault.endswith('1: label must be one value, not {"name": "joy"}')
+    (fault,) = faults_of(WRITERS[suffix](path, [{**rows[0], "audio": {"bytes": "RIFF " * 10000}}]))
+    assert "audio must be one value" in fault
+    assert len(fault) < 300
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
@@ -168,7 +171,7 @@ def test_lines_that_are_no_json_object_are_told_with_their_line(tmp_path: Path) 
         f"line {n}" for n in (3, 4, 5, 6, 7, 7)
     ]
     assert "not a JSON object" in faults[0]
-    assert "not JSON" in faults[1]
+    assert "not JSON (Expecting ',' delimiter, character 11)" in faults[1]
     assert "a name twice" in faults[2]
     assert "no id" in faults[4]
 
@@ -240,6 +243,6 @@ def test_the_command_line_takes_class_folders(in_folders: Path, tiny_whisper: Pa
     done = emovoz("extract", str(in_folders), *arguments, "--store", str(tmp_path / "store"))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("3 clips (1 new speech)")
-    assert "files that are no audio, left out: 1" in done.stderr
+    assert "files that are no audio, left out: 1, such as joy/notes.txt" in done.stderr
     with pytest.raises(InputError, match="give no other folder"):
         Corpus.from_manifest(in_folders, in_folders)

@@ -1,21 +1,19 @@
 """A folder of class folders: each folder's name is the label of the audio files below it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from emovoz.corpus.tables import READERS, Row, Table
+from emovoz.corpus.tables import Row, Table
 from emovoz.errors import InputError
 from emovoz.progress import say
 
-_NO_AUDIO = frozenset(READERS) | frozenset(
-    f".{suffix}"
-    for suffix in (
-        *("txt", "md", "rst", "json", "xml", "yaml", "yml", "html", "htm", "pdf", "doc", "docx", "xls", "xlsx", "ods"),
-        *("ini", "cfg", "log", "py", "ipynb", "sh", "m", "r", "lab", "textgrid", "eaf", "srt", "vtt", "db"),
-        *("png", "jpg", "jpeg", "gif", "svg", "zip", "gz", "tar", "tgz", "npy", "npz", "pt", "h5", "md5", "sha256"),
-    )
+_NO_AUDIO = re.compile(
+    r".*\.(txt|md|rst|csv|tsv|tab|parquet|jsonl?|ndjson|xml|ya?ml|html?|pdf|docx?|xlsx?|ods|ini|cfg|log|py|ipynb|sh|m|r"
+    r"|lab|textgrid|eaf|srt|vtt|db|png|jpe?g|gif|svg|zip|gz|tar|tgz|npy|npz|pt|h5|md5|sha256)",
+    re.IGNORECASE,
 )
-"""Suffixes of files that clearly hold no audio."""
+"""Names of files that clearly hold no audio."""
 
 
 def read_class_folders(root: Path) -> Table:
@@ -23,16 +21,16 @@ def read_class_folders(root: Path) -> Table:
 
     Hidden files are passed over, files that are no audio are left out and counted.
     """
-    files = [path for path in sorted(root.iterdir()) if not path.name.startswith(".")]
-    found = {path: list(_files(path)) for path in files}
+    entries = [path for path in sorted(root.iterdir()) if not path.name.startswith(".")]
+    found = {path: list(_files(path)) for path in entries}
     audio = {path: [file for file in below if not _is_no_audio(file)] for path, below in found.items()}
-    left_out = sum(map(len, found.values())) - sum(map(len, audio.values()))
+    left_out = [file for below in found.values() for file in below if _is_no_audio(file)]
     if left_out:
-        say(f"{root}: files that are no audio, left out: {left_out}")
-    for path in files:
+        say(f"{root}: files that are no audio, left out: {len(left_out)}, such as {left_out[0].relative_to(root)}")
+    for path in entries:
         if path.is_dir() and not audio[path]:
             say(f"{path}: no audio in this class folder")
-    rows = [_row(root, path, file) for path in files for file in audio[path]]
+    rows = [_row(root, path, file) for path in entries for file in audio[path]]
     if not rows:
         raise InputError(f"{root}: no clip: expected a folder for each label, with its audio files")
     return Table(("id", "label"), rows)
@@ -47,7 +45,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _is_no_audio(file: Path) -> bool:
-    return file.suffix.lower() in _NO_AUDIO
+    return _NO_AUDIO.fullmatch(file.name) is not None
 
 
 def _row(root: Path, folder: Path, file: Path) -> Row:

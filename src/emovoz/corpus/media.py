@@ -104,8 +104,11 @@ def _opened(path: Path) -> Iterator[tuple["InputContainer", "AudioStream"]]:
         with path.open("rb") as file, av.open(file, "r", options={"format_whitelist": _FORMATS}) as container:
             if not container.streams.audio:
                 raise ClipError("not readable as audio (it has no audio track)")
+            track = container.streams.audio[0]
+            if track.codec_context is None or not track.rate:
+                raise ClipError("not readable as audio (its audio track is of no known kind)")
             failed = "truncated or damaged: decoding stopped"
-            yield container, container.streams.audio[0]
+            yield container, track
     except ClipError:
         raise
     except (av.error.FFmpegError, OSError, ValueError) as error:

@@ -91,9 +91,11 @@ def _in_memory(waveform: Waveform) -> Recording:
     if samples.ndim not in (1, 2) or rate <= 0:
         raise ClipError(f"samples of shape {samples.shape} at {rate} Hz; expected [time] or [time, channel]")
 
+    size = max(1, int(BLOCK_SECONDS * rate))
+
     def blocks(first: int, last: int) -> Iterator[np.ndarray]:
-        for at in range(first, last, BLOCK_SECONDS * rate):
-            yield samples[at : min(at + BLOCK_SECONDS * rate, last)]
+        for at in range(first, last, size):
+            yield samples[at : min(at + size, last)]
 
     return Recording(rate, len(samples), blocks)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from emovoz.errors import InputError
@@ -115,8 +116,10 @@ def _json_lines(path: Path) -> Table:
 def _json_row(place: str, line: str) -> Row:
     try:
         cells = json.loads(line, object_pairs_hook=_json_object)
+    except json.JSONDecodeError as error:
+        return Row(place, {}, (f"not JSON ({error.msg}, character {error.colno})",))
     except (ValueError, RecursionError) as error:
-        return Row(place, {}, (f"not JSON ({error})",))
+        return Row(place, {}, (f"not usable JSON ({error})",))
     if not isinstance(cells, dict):
         return Row(place, {}, ('not a JSON object, such as {"id": "a.wav", "label": "joy"}',))
     return _row(place, cells)
@@ -136,7 +139,7 @@ def _parquet(path: Path) -> Table:
     data = path.read_bytes()
     try:
         file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data))
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(_damaged(path, error)) from error
     columns = [name.strip() for name in file.schema_arrow.names]
     return Table(columns, _parquet_rows(path, columns, file))
@@ -156,12 +159,13 @@ def _parquet_rows(path: Path, columns: Sequence[str], file: Any) -> Iterator[Row
 
 
 def _damaged(path: Path, error: Exception) -> str:
-    return f"{path}: not a Parquet file, or a damaged one ({str(error).splitlines()[0].rstrip('.')})"
+    reason = " ".join(str(error).split()).rstrip(".")
+    return f"{path}: not a Parquet file, or a damaged one ({shorten(reason, 200)})"
 
 
 def _row(place: str, values: dict[str, Any]) -> Row:
     several = [name for name, value in values.items() if name in COLUMNS and isinstance(value, list | dict)]
-    faults = tuple(f"{name} must be one value, not {_cell(values[name])}" for name in several)
+    faults = tuple(f"{name} must be one value, not {shorten(_cell(values[name]) or '', 80)}" for name in several)
     return Row(place, {name: _cell(value) for name, value in values.items()}, faults)
 
 
