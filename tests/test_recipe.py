@@ -86,6 +86,8 @@ def test_an_unknown_setting_is_answered_with_the_nearest(override: str, fault: s
         ("training.batch_size=0", "training.batch_size: "),
         ("training.learning_rate=0", "training.learning_rate: "),
         ("training.seed=-1", "training.seed: "),
+        ("training.crop_seconds=0", "training.crop_seconds: "),
+        ("training.mixup=-1", "training.mixup: "),
         ("training.dev_fraction=0.6", "training.dev_fraction: "),
         ("model.dropout=1", "model.dropout: Input should be less than 1 (given: 1)"),
         ("model.pooling=max", "model.pooling: Input should be 'attention', 'mean' or 'mean_std' (given: 'max')"),
@@ -127,6 +129,9 @@ LOGISTIC = ("training.method=logistic_regression", "model.hidden_layers=0")
         ("speech", ["training.patience=3"], "training.patience needs training.keep best"),
         ("speech", ["training.modality_dropout=0.1"], "training.modality_dropout needs both speech and text"),
         ("default", ["text=null"], "training.modality_dropout needs both speech and text"),
+        ("baseline-logreg", ["training.mixup=0.2"], "training.mixup needs training.method gradient"),
+        ("text", ["training.crop_seconds=2"], "training.crop_seconds needs speech"),
+        ("speech", ["training.crop_seconds=2"], "training.crop_seconds needs a head that learns before pooling, .*"),
     ],
 )
 def test_impossible_combinations_are_named(source: str, overrides: list[str], fault: str) -> None:

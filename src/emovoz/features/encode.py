@@ -38,6 +38,7 @@ class Branch:
         read: the encoder's input; raises ClipError where the clip has none that can be used.
         size: how much of it there is, seconds or characters.
         portion: how much is read and encoded at a time, in the same unit.
+        frame_rate: of its features, Hz; None where they are no stretch of time.
     """
 
     modality: str
@@ -48,6 +49,7 @@ class Branch:
     read: Callable[[Clip], Any]
     size: Callable[[Clip], float]
     portion: int
+    frame_rate: float | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -75,6 +77,11 @@ class FrozenEncoders:
     def shapes(self) -> dict[str, tuple[int, int]]:
         """(layers, dim) of each modality's features."""
         return {name: branch.shape for name, branch in self.branches.items()}
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames a second of the speech features, Hz; None without speech."""
+        return self.branches["speech"].frame_rate if "speech" in self.branches else None
 
     def modalities(self, clip: Clip) -> tuple[str, ...]:
         """What these encoders can use of a clip.
@@ -147,6 +154,7 @@ def _speech_branch(recipe: Recipe) -> Branch | None:
         read=read,
         size=size,
         portion=240,
+        frame_rate=encoder.frame_rate,
     )
 
 

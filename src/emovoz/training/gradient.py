@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
@@ -18,8 +17,9 @@ from emovoz.model import EmotionHead
 from emovoz.progress import progress
 from emovoz.recipe import Training
 from emovoz.training.examples import Examples, collate_examples
-from emovoz.training.losses import inverse_frequency_weights
+from emovoz.training.losses import inverse_frequency_weights, weighted_cross_entropy
 from emovoz.training.pooled import Decider, collate_pooled_examples, fit_scales, pooled_examples
+from emovoz.training.variation import Varied
 
 
 def fit_by_gradient(
@@ -32,22 +32,23 @@ def fit_by_gradient(
         examples, dev = pooled_examples(head, examples), dev and pooled_examples(head, dev)
         fit_scales(head, examples)
         model, collate = Decider(head), partial(collate_pooled_examples, dims=head.fusion.dims)
-    examples = examples.dropping(training.modality_dropout, training.seed)
     best = _BestEpoch(training.patience)
     watchers = [best] if training.keep == "best" else []
+    classes = len(head.config.labels)
+    varied = Varied(examples, training, classes)
     weights = None
     if training.class_weights == "inverse":
-        weights = inverse_frequency_weights(examples.targets, len(head.config.labels)).to(compute_device())
+        weights = inverse_frequency_weights(examples.targets, classes).to(compute_device())
     with tempfile.TemporaryDirectory() as scratch, progress("training", training.epochs) as advance:
         trainer = Trainer(
             model=model,
             args=_arguments(training, scratch, validate=dev is not None),
             data_collator=collate,
-            train_dataset=examples,
+            train_dataset=varied,
             eval_dataset=dev,
             compute_loss_func=partial(_loss, weights=weights),
             compute_metrics=_macro_f1,
-            callbacks=[*watchers, _Epochs(examples, advance)],
+            callbacks=[*watchers, _Epochs(varied, advance)],
             optimizers=(_optimiser(model, training), None),
         )
         trainer.remove_callback(PrinterCallback)
@@ -99,7 +100,7 @@ def _optimiser(head: nn.Module, training: Training) -> torch.optim.Optimizer:
 
 
 def _loss(outputs: Any, labels: Tensor, num_items_in_batch: Any = None, *, weights: Tensor | None) -> Tensor:
-    return cross_entropy(outputs.logits, labels, weight=weights)
+    return weighted_cross_entropy(outputs.logits, labels, weights)
 
 
 def _macro_f1(prediction: EvalPrediction) -> dict[str, float]:
@@ -144,7 +145,7 @@ class _BestEpoch(TrainerCallback):
 class _Epochs(TrainerCallback):
     """Tells the examples which epoch it is, shows progress, and stops a run whose loss is no number."""
 
-    def __init__(self, examples: Examples, advance: Any) -> None:
+    def __init__(self, examples: Varied, advance: Any) -> None:
         self.examples, self.advance = examples, advance
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
