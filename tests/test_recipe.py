@@ -214,8 +214,19 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    expected = f"no recipe 'defalt': a .yaml file or one of {', '.join(SHIPPED)}; did you mean 'default'?"
+    expected = (
+        f"no recipe 'defalt': a .yaml file, a model's folder or one of {', '.join(SHIPPED)}; did you mean 'default'?"
+    )
     assert faults_of("defalt") == (expected,)
+
+
+def test_a_models_folder_is_a_recipe(tmp_path: Path) -> None:
+    recipe = Recipe.load("speech", ["training.seed=7"])
+    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
+    assert Recipe.load(tmp_path) == recipe
+    assert Recipe.load(str(tmp_path), ["training.seed=8"]) == recipe.with_seed(8)
+    (tmp_path / "recipe.yaml").unlink()
+    assert "a model's folder" in faults_of(tmp_path)[0]
 
 
 def test_a_local_encoder_directory_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

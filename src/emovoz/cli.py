@@ -25,7 +25,7 @@ app = typer.Typer(
 
 Manifest = Annotated[Path, typer.Argument(help="CSV with a header; the column id is required.")]
 AudioDir = Annotated[Path | None, typer.Option(help="Folder of the audio files.")]
-RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe or a YAML file.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe, a YAML file or a model's folder.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, repeatable.")]
 Store = Annotated[Path | None, typer.Option(help="Folder of the feature store; by default in the user's cache.")]
 Workers = Annotated[int, typer.Option(help="Threads that decode audio.", min=1)]

@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from emovoz.errors import InputError
 
+RECIPE = "recipe.yaml"
+"""A saved model's own recipe, in its folder."""
+
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -186,7 +189,7 @@ class Recipe(_Section):
         """Read a recipe.
 
         Args:
-            source: the name of a shipped recipe, or a YAML file.
+            source: the name of a shipped recipe, a YAML file, or the folder of a saved model.
             overrides: `section.key=value` each, the value in YAML.
 
         Raises:
@@ -264,17 +267,18 @@ def shipped_recipes() -> dict[str, str]:
 
 
 def _read(source: str | Path) -> tuple[str, str]:
+    known = shipped_recipes()
     path = Path(source)
+    if str(source) not in known and (path / RECIPE).is_file():
+        path = path / RECIPE
     if path.suffix in (".yaml", ".yml"):
         try:
             return path.stem, path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"recipe {path}: cannot be read ({error})") from error
-    known = shipped_recipes()
     if str(source) not in known:
-        raise InputError(
-            f"no recipe {str(source)!r}: a .yaml file or one of {', '.join(known)}{_nearest(str(source), known)}"
-        )
+        others = f"a .yaml file, a model's folder or one of {', '.join(known)}"
+        raise InputError(f"no recipe {str(source)!r}: {others}{_nearest(str(source), known)}")
     return str(source), (files("emovoz") / "recipes" / f"{source}.yaml").read_text()
 
 

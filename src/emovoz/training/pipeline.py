@@ -53,7 +53,7 @@ def train(
         # a corpus too small to hold anything out is trained on all the same
         with suppress(InputError):
             history = _measured_history(corpus, examples, recipe, encoders)
-    return Recognizer(fitted.head, encoders, recipe, history=history)
+    return Recognizer(fitted.head, encoders, recipe, history=history, data=_data(corpus, dev))
 
 
 def train_head(
@@ -117,3 +117,9 @@ def _check_labels(corpus: Corpus, dev: Corpus | None) -> None:
             raise InputError(
                 f"{clip.describe()}: label {clip.label!r} does not occur in training ({known})" for clip in strange
             )
+
+
+def _data(corpus: Corpus, dev: Corpus | None) -> dict[str, Any]:
+    """What a recogniser has learned from, for its card."""
+    data: dict[str, Any] = {"fingerprint": corpus.fingerprint, "clips": len(corpus), "labels": list(corpus.labels)}
+    return data if dev is None else {**data, "dev": {"fingerprint": dev.fingerprint, "clips": len(dev)}}
