@@ -1,5 +1,6 @@
 """Fitting a head to features."""
 
+from emovoz.training.checkpoints import remove_checkpoint
 from emovoz.training.examples import Examples, stored_examples
 from emovoz.training.fitting import Fitted, fit
 from emovoz.training.pipeline import new_head, train, train_head
@@ -11,6 +12,7 @@ __all__ = [
     "clip_random",
     "fit",
     "new_head",
+    "remove_checkpoint",
     "stored_examples",
     "train",
     "train_head",
