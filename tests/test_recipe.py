@@ -86,6 +86,8 @@ def test_an_unknown_setting_is_answered_with_the_nearest(override: str, fault: s
         ("training.batch_size=0", "training.batch_size: "),
         ("training.learning_rate=0", "training.learning_rate: "),
         ("training.seed=-1", "training.seed: "),
+        ("training.crop_seconds=0", "training.crop_seconds: "),
+        ("training.mixup=-1", "training.mixup: "),
         ("training.dev_fraction=0.6", "training.dev_fraction: "),
         ("model.dropout=1", "model.dropout: Input should be less than 1 (given: 1)"),
         ("model.pooling=max", "model.pooling: Input should be 'attention', 'mean' or 'mean_std' (given: 'max')"),
@@ -127,6 +129,9 @@ LOGISTIC = ("training.method=logistic_regression", "model.hidden_layers=0")
         ("speech", ["training.patience=3"], "training.patience needs training.keep best"),
         ("speech", ["training.modality_dropout=0.1"], "training.modality_dropout needs both speech and text"),
         ("default", ["text=null"], "training.modality_dropout needs both speech and text"),
+        ("baseline-logreg", ["training.mixup=0.2"], "training.mixup needs training.method gradient"),
+        ("text", ["training.crop_seconds=2"], "training.crop_seconds needs speech"),
+        ("speech", ["training.crop_seconds=2"], "training.crop_seconds needs a head that learns before pooling, .*"),
     ],
 )
 def test_impossible_combinations_are_named(source: str, overrides: list[str], fault: str) -> None:
@@ -209,8 +214,19 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    expected = f"no recipe 'defalt': a .yaml file or one of {', '.join(SHIPPED)}; did you mean 'default'?"
+    expected = (
+        f"no recipe 'defalt': a .yaml file, a model's folder or one of {', '.join(SHIPPED)}; did you mean 'default'?"
+    )
     assert faults_of("defalt") == (expected,)
+
+
+def test_a_models_folder_is_a_recipe(tmp_path: Path) -> None:
+    recipe = Recipe.load("speech", ["training.seed=7"])
+    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
+    assert Recipe.load(tmp_path) == recipe
+    assert Recipe.load(str(tmp_path), ["training.seed=8"]) == recipe.with_seed(8)
+    (tmp_path / "recipe.yaml").unlink()
+    assert "a model's folder" in faults_of(tmp_path)[0]
 
 
 def test_a_local_encoder_directory_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

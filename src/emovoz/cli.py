@@ -31,7 +31,7 @@ Manifest = Annotated[
     Path, typer.Argument(help="CSV, TSV, Parquet or JSON Lines with a column id, or a folder of class folders.")
 ]
 AudioDir = Annotated[Path | None, typer.Option(help="Folder of the audio files.")]
-RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe or a YAML file.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe, a YAML file or a model's folder.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, repeatable.")]
 Store = Annotated[Path | None, typer.Option(help="Folder of the feature store; by default in the user's cache.")]
 Workers = Annotated[int, typer.Option(help="Threads that decode audio.", min=1)]
@@ -125,7 +125,7 @@ def extract(
 @app.command()
 def train(
     manifest: Manifest,
-    out: Annotated[Path, typer.Option(help="Folder of the model.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model; checkpoints lie in OUT.checkpoint meanwhile.")],
     audio_dir: AudioDir = None,
     dev: Annotated[Path | None, typer.Option(help="Manifest of the dev clips.")] = None,
     recipe: RecipeName = "default",
@@ -134,19 +134,33 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.", min=0, max=2**31 - 1)] = None,
     exclude_label: Excluded = None,
     workers: Workers = 2,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint of a stopped training, if there is one.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a recogniser; without --dev a part of the corpus, with other speakers where known, serves as dev."""
     from emovoz import train as train_recognizer
     from emovoz.inference.recognizer import check_model_directory
+    from emovoz.training.checkpoints import checkpoint_beside, has_checkpoint, remove_checkpoint
 
     chosen = _recipe(recipe, settings)
     chosen = chosen if seed is None else chosen.with_seed(seed)
     check_model_directory(out)
     corpus = _corpus(manifest, audio_dir, chosen, excluded=exclude_label)
     judges = _corpus(dev, audio_dir, chosen, excluded=exclude_label) if dev else None
-    recognizer = train_recognizer(corpus, chosen, dev=judges, store=_store(store), workers=workers)
-    recognizer.save_pretrained(out)
+    checkpoint = checkpoint_beside(out)
+    try:
+        recognizer = train_recognizer(
+            corpus, chosen, dev=judges, store=_store(store), workers=workers, checkpoint=checkpoint, resume=resume
+        )
+        recognizer.save_pretrained(out)
+    except KeyboardInterrupt:
+        if not has_checkpoint(checkpoint):
+            raise
+        print("stopped; the same command with --resume goes on from the last checkpoint", file=sys.stderr)
+        raise typer.Exit(130) from None
+    remove_checkpoint(checkpoint)
     scores = [epoch["dev_macro_f1"] for epoch in recognizer.history if epoch["dev_macro_f1"] is not None]
     dev_score = (max(scores) if chosen.training.keep == "best" else scores[-1]) if scores else None
     summary = {

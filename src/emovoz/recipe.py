@@ -1,6 +1,6 @@
 """Recipe: everything that defines an experiment, typed and checked before anything is loaded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +9,9 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emovoz.errors import InputError, did_you_mean
+
+RECIPE = "recipe.yaml"
+"""A saved model's own recipe, in its folder."""
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -130,6 +133,11 @@ class Training(_Section):
         dev_fraction: share held out of the training data as dev clips when none are given. They choose the epoch
             where `keep` is best; where it is last, they are scored first and then trained on like the others.
         modality_dropout: chance that a clip with both modalities is shown without one of them.
+        crop_seconds: show a random stretch of this length of the speech features, anew in every epoch; they were
+            encoded in the context of the whole clip. Shorter clips and words stay whole, and so does everything in
+            evaluation. Needs a head that learns before pooling; others see each clip as one vector, made once.
+        mixup: mix every clip with another, features and labels, in shares from Beta(mixup, mixup) (Zhang et al.
+            2018); 0 mixes nothing.
         regularisation: inverse strength `C` of logistic regression.
     """
 
@@ -145,6 +153,8 @@ class Training(_Section):
     patience: Annotated[int, Field(ge=0)] = 0
     dev_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.15
     modality_dropout: Fraction = 0.0
+    crop_seconds: Positive | None = None
+    mixup: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     regularisation: Positive = 1.0
 
     @property
@@ -187,25 +197,9 @@ class Recipe(_Section):
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Recipe":
-        if self.speech is None and self.text is None:
-            raise ValueError("a recipe needs a section speech, or text, or both")
-        if not self.features.cache and self.features.layers != "used":
-            raise ValueError("features.layers needs features.cache true: without a store nothing is kept")
-        if self.features.stride > 1 and self.speech is None:
-            raise ValueError("features.stride needs a section speech: words are not averaged")
-        learns = self.model.learns_before_pooling(branches=(self.speech is not None) + (self.text is not None))
-        if self.model.standardise and learns:
-            raise ValueError(f"model.standardise needs pooling with nothing to learn before it; change {learns}")
-        if self.training.method == "logistic_regression" and learns:
-            raise ValueError(f"training.method logistic_regression can fit the last layer only; change {learns}")
-        if self.training.method == "logistic_regression" and self.model.hidden_layers:
-            raise ValueError(
-                "training.method logistic_regression can fit the last layer only; set model.hidden_layers 0"
-            )
-        if self.training.patience and self.training.keep == "last":
-            raise ValueError("training.patience needs training.keep best")
-        if self.training.modality_dropout and (self.speech is None or self.text is None):
-            raise ValueError("training.modality_dropout needs both speech and text")
+        faults = list(_impossible(self))
+        if faults:
+            raise ValueError("\n".join(faults))
         return self
 
     @classmethod
@@ -213,7 +207,7 @@ class Recipe(_Section):
         """Read a recipe.
 
         Args:
-            source: the name of a shipped recipe, or a YAML file.
+            source: the name of a shipped recipe, a YAML file, or the folder of a saved model.
             overrides: `section.key=value` each, the value in YAML.
 
         Raises:
@@ -245,7 +239,8 @@ class Recipe(_Section):
             return cls.model_validate(settings)
         except ValidationError as error:
             where = place or settings.get("name", "unnamed")
-            raise InputError(f"recipe {where}: {_sentence(fault)}" for fault in error.errors()) from None
+            sentences = (line for fault in error.errors() for line in _sentence(fault).splitlines())
+            raise InputError(f"recipe {where}: {sentence}" for sentence in sentences) from None
 
     def to_yaml(self) -> str:
         """The whole recipe, every setting written out."""
@@ -256,6 +251,37 @@ class Recipe(_Section):
         return self.model_copy(update={"training": self.training.model_copy(update={"seed": seed})})
 
 
+def _impossible(recipe: Recipe) -> Iterator[str]:
+    """What a recipe asks for and cannot have."""
+    model, training = recipe.model, recipe.training
+    if recipe.speech is None and recipe.text is None:
+        yield "a recipe needs a section speech, or text, or both"
+    if not recipe.features.cache and recipe.features.layers != "used":
+        yield "features.layers needs features.cache true: without a store nothing is kept"
+    if recipe.features.stride > 1 and recipe.speech is None:
+        yield "features.stride needs a section speech: words are not averaged"
+    learns = model.learns_before_pooling(branches=(recipe.speech is not None) + (recipe.text is not None))
+    if model.standardise and learns:
+        yield f"model.standardise needs pooling with nothing to learn before it; change {learns}"
+    if training.method == "logistic_regression" and learns:
+        yield f"training.method logistic_regression can fit the last layer only; change {learns}"
+    if training.method == "logistic_regression" and model.hidden_layers:
+        yield "training.method logistic_regression can fit the last layer only; set model.hidden_layers 0"
+    if training.patience and training.keep == "last":
+        yield "training.patience needs training.keep best"
+    if training.modality_dropout and (recipe.speech is None or recipe.text is None):
+        yield "training.modality_dropout needs both speech and text"
+    if training.mixup and training.method != "gradient":
+        yield "training.mixup needs training.method gradient"
+    if training.crop_seconds is not None and recipe.speech is None:
+        yield "training.crop_seconds needs speech"
+    if training.crop_seconds is not None and not learns:
+        yield (
+            "training.crop_seconds needs a head that learns before pooling, such as one with model.pooling attention; "
+            "this one sees each clip as one vector, made once from the whole clip"
+        )
+
+
 def shipped_recipes() -> dict[str, str]:
     """Name and one-line description of every recipe that comes with emovoz."""
     folder = files("emovoz") / "recipes"
@@ -264,17 +290,18 @@ def shipped_recipes() -> dict[str, str]:
 
 
 def _read(source: str | Path) -> tuple[str, str]:
+    known = shipped_recipes()
     path = Path(source)
+    if str(source) not in known and (path / RECIPE).is_file():
+        path = path / RECIPE
     if path.suffix in (".yaml", ".yml"):
         try:
             return path.stem, path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"recipe {path}: cannot be read ({error})") from error
-    known = shipped_recipes()
     if str(source) not in known:
-        raise InputError(
-            f"no recipe {str(source)!r}: a .yaml file or one of {', '.join(known)}{did_you_mean(str(source), known)}"
-        )
+        others = f"a .yaml file, a model's folder or one of {', '.join(known)}"
+        raise InputError(f"no recipe {str(source)!r}: {others}{did_you_mean(str(source), known)}")
     return str(source), (files("emovoz") / "recipes" / f"{source}.yaml").read_text()
 
 

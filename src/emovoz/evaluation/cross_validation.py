@@ -12,11 +12,11 @@ from emovoz.corpus import Corpus, grouped_folds, stratified_folds
 from emovoz.errors import InputError
 from emovoz.evaluation.breakdown import layer_weights
 from emovoz.evaluation.results import macro_f1, prediction_rows, results_of, save_results
-from emovoz.features import FeatureStore, FrozenEncoders, default_store, extract
+from emovoz.features import FeatureStore, FrozenEncoders, default_store, features_of
 from emovoz.inference import decided, probabilities
 from emovoz.progress import progress, say
 from emovoz.recipe import Recipe
-from emovoz.training import new_head, stored_examples, train_head
+from emovoz.training import labelled_examples, new_head, train_head
 from emovoz.training.pooled import pooled_where_fixed
 
 USUAL_FOLDS = 5
@@ -105,9 +105,9 @@ def _run(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     labels = corpus.labels
     encoders = FrozenEncoders.of(recipe)
-    extraction = extract(corpus, encoders, store, workers=workers)
+    features, extraction = features_of(corpus, encoders, store, workers=workers)
     untrained = new_head(recipe, encoders, labels)
-    examples = pooled_where_fixed(untrained, stored_examples(corpus, encoders, store, labels))
+    examples = pooled_where_fixed(untrained, labelled_examples(corpus, features, encoders, labels))
     used = [recipe.training.seed + i for i in range(seeds)]
     scores = np.zeros((seeds, len(corpus), len(labels)))
     history: list[Mapping[str, Any]] = []

@@ -9,7 +9,7 @@ from typing import Any
 from emovoz.corpus import Corpus
 from emovoz.evaluation.breakdown import layer_weights
 from emovoz.evaluation.results import prediction_rows, results_of, save_results, table
-from emovoz.features import FeatureStore, StoredFeatures, default_store, extract
+from emovoz.features import FeatureStore, default_store, features_of
 from emovoz.files import write_whole
 from emovoz.inference import Recognizer, probabilities
 
@@ -53,9 +53,9 @@ def evaluate(
     labels = recognizer.labels
     corpus.check_labels(labels, "the model's labels")
     store = store or FeatureStore(default_store())
-    extraction = extract(corpus, recognizer.encoders, store, workers=workers)
+    features, extraction = features_of(corpus, recognizer.encoders, store, workers=workers)
     started = time.perf_counter()
-    scores = probabilities(recognizer.head, StoredFeatures(corpus, recognizer.encoders, store))
+    scores = probabilities(recognizer.head, features)
     seed = recognizer.recipe.training.seed
     results = results_of(
         corpus,

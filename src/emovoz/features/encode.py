@@ -48,6 +48,7 @@ class Branch:
         read: the encoder's input for a piece; raises ClipError where it has none that can be used.
         frames: how many frames a piece will have.
         portion: how much is read and encoded at a time, in seconds or characters.
+        frame_rate: of its features, Hz; None where they are no stretch of time.
     """
 
     modality: str
@@ -61,6 +62,7 @@ class Branch:
     read: Callable[[Piece], Any]
     frames: Callable[[Piece], int]
     portion: int
+    frame_rate: float | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -109,6 +111,11 @@ class FrozenEncoders:
     def shapes(self) -> dict[str, tuple[int, int]]:
         """(layers, dim) of each modality's features."""
         return {name: branch.shape for name, branch in self.branches.items()}
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames a second of the speech features, Hz; None without speech."""
+        return self.branches["speech"].frame_rate if "speech" in self.branches else None
 
     def modalities(self, clip: Clip) -> tuple[str, ...]:
         """What these encoders can use of a clip.
@@ -243,6 +250,7 @@ def _speech_branch(recipe: Recipe) -> Branch | None:
         read=read,
         frames=lambda piece: math.ceil(piece.size * encoder.frame_rate / stride),
         portion=min(240, math.ceil(PORTION_BYTES / (encoder.frame_rate * encoder.dim * len(kept) * 4))),
+        frame_rate=encoder.frame_rate / stride,
     )
 
 

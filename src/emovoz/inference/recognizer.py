@@ -18,10 +18,9 @@ from emovoz.inference.inputs import Inputs, clips_of, with_text
 from emovoz.inference.prediction import Prediction
 from emovoz.inference.scores import probabilities
 from emovoz.model import EmotionHead
-from emovoz.recipe import Recipe
+from emovoz.recipe import RECIPE, Recipe
 
 CARD = "recognizer.json"
-RECIPE = "recipe.yaml"
 FORMAT = 1
 
 
@@ -34,6 +33,7 @@ class Recognizer:
         recipe: how it was trained.
         name: what predictions call it.
         history: loss and scores of each epoch.
+        data: what it has learned from: fingerprint, number of clips, labels.
 
     Example::
 
@@ -50,9 +50,10 @@ class Recognizer:
         *,
         name: str = "unsaved",
         history: list[dict[str, Any]] | None = None,
+        data: dict[str, Any] | None = None,
     ) -> None:
         self.head, self.encoders, self.recipe, self.name = head, encoders, recipe, name
-        self.history = history or []
+        self.history, self.data = history or [], data
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -77,7 +78,8 @@ class Recognizer:
         faults = list(_encoder_faults(directory, card["encoders"], encoders))
         if faults:
             raise InputError(faults)
-        return cls(head, encoders, recipe, name=Path(source).resolve().name, history=card["history"])
+        name = Path(source).resolve().name
+        return cls(head, encoders, recipe, name=name, history=card["history"], data=card.get("data"))
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write the model: head, recipe and what it needs to find its encoders again; whole or not at all.
@@ -159,7 +161,13 @@ class Recognizer:
             }
             for name, branch in self.encoders.branches.items()
         }
-        return {"format": FORMAT, "emovoz": __version__, "encoders": encoders, "history": self.history}
+        return {
+            "format": FORMAT,
+            "emovoz": __version__,
+            "encoders": encoders,
+            "data": self.data,
+            "history": self.history,
+        }
 
 
 def _seconds(clip: Clip) -> float | None:
@@ -207,7 +215,7 @@ def _encoder_faults(directory: Path, trained: dict[str, Any], encoders: FrozenEn
                 f"{directory}: trained on {name} features of {wanted.get('model')} from {wanted.get('source')} "
                 f"(fingerprint {str(wanted.get('fingerprint'))[:8]}), but {branch.model} from {locate(branch.model)} "
                 f"gives others ({branch.encoder.fingerprint[:8]}); install or download the same encoder, "
-                f"or train again with this one: emovoz train MANIFEST --recipe {directory / RECIPE}"
+                f"or train again with this one: emovoz train MANIFEST --recipe {directory}"
             )
 
 

@@ -1,7 +1,19 @@
 """Fitting a head to features."""
 
-from emovoz.training.examples import Examples, stored_examples
+from emovoz.training.checkpoints import remove_checkpoint
+from emovoz.training.examples import Examples, labelled_examples
 from emovoz.training.fitting import Fitted, fit
 from emovoz.training.pipeline import new_head, train, train_head
+from emovoz.training.randomness import clip_random
 
-__all__ = ["Examples", "Fitted", "fit", "new_head", "stored_examples", "train", "train_head"]
+__all__ = [
+    "Examples",
+    "Fitted",
+    "clip_random",
+    "fit",
+    "labelled_examples",
+    "new_head",
+    "remove_checkpoint",
+    "train",
+    "train_head",
+]

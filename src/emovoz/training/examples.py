@@ -1,77 +1,72 @@
 """Examples: features with their labels, as training sees them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from emovoz.corpus import Corpus
-from emovoz.features import ClipFeatures, FeatureStore, FrozenEncoders, Picked, StoredFeatures, collate
+from emovoz.features import ClipFeatures, FrozenEncoders, Picked, collate
 
 
 @dataclass(frozen=True)
 class Example:
-    """One clip's features and the index of its label."""
+    """One clip's features, and its label: an index [], or the probability of each [classes]."""
 
     features: ClipFeatures
-    target: int
+    target: Tensor
 
 
+@dataclass(frozen=True, eq=False)
 class Examples(Dataset[Example]):
     """Clips with labels.
 
-    Args:
+    Attributes:
         features: of each clip.
         targets: index of each clip's label.
+        ids: of each clip; with seed and epoch they decide what is random in training.
         pooled: whether the features are pooled vectors already (see `emovoz.inference.pooled`).
-        modality_dropout: chance that a clip with both modalities is shown without one of them.
-        seed: with the epoch and the clip's position it decides what is dropped, so a resumed run drops the same.
+        frame_rate: of the speech features, Hz; None where there are none or it is unknown.
     """
 
-    def __init__(
-        self,
-        features: Sequence[ClipFeatures],
-        targets: Sequence[int],
-        *,
-        pooled: bool = False,
-        modality_dropout: float = 0.0,
-        seed: int = 0,
-    ) -> None:
-        self.features, self.targets, self.pooled = features, list(targets), pooled
-        self.modality_dropout, self.seed, self.epoch = modality_dropout, seed, 0
+    features: Sequence[ClipFeatures]
+    targets: Sequence[int]
+    ids: Sequence[str]
+    pooled: bool = False
+    frame_rate: float | None = None
 
     def select(self, positions: Sequence[int]) -> "Examples":
         """The examples at these positions."""
-        return Examples(Picked(self.features, positions), [self.targets[i] for i in positions], pooled=self.pooled)
-
-    def dropping(self, chance: float, seed: int) -> "Examples":
-        """The same examples, now and then without one of their modalities."""
-        return Examples(self.features, self.targets, pooled=self.pooled, modality_dropout=chance, seed=seed)
+        return replace(
+            self,
+            features=Picked(self.features, positions),
+            targets=[self.targets[i] for i in positions],
+            ids=[self.ids[i] for i in positions],
+        )
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def __getitem__(self, i: int) -> Example:
-        features = self.features[i]
-        if self.modality_dropout and len(features.by_modality) > 1:
-            random = np.random.default_rng([self.seed, self.epoch, i])
-            if random.random() < self.modality_dropout:
-                dropped = sorted(features.by_modality)[random.integers(len(features.by_modality))]
-                kept = {name: values for name, values in features.by_modality.items() if name != dropped}
-                features = ClipFeatures(kept)
-        return Example(features, self.targets[i])
+        return Example(self.features[i], torch.tensor(self.targets[i]))
 
 
-def stored_examples(corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, labels: Sequence[str]) -> Examples:
-    """A labelled corpus whose features are in the store."""
+def labelled_examples(
+    corpus: Corpus, features: Sequence[ClipFeatures], encoders: FrozenEncoders, labels: Sequence[str]
+) -> Examples:
+    """A labelled corpus with the features of its clips (see `emovoz.features.features_of`)."""
     index = {label: i for i, label in enumerate(labels)}
-    return Examples(StoredFeatures(corpus, encoders, store), [index[label] for label in corpus.values("label")])
+    return Examples(
+        features,
+        [index[label] for label in corpus.values("label")],
+        [clip.id for clip in corpus],
+        frame_rate=encoders.frame_rate,
+    )
 
 
 def collate_examples(examples: Sequence[Example], shapes: Mapping[str, tuple[int, int]]) -> dict[str, Tensor]:
     """A head's inputs, labels included."""
     batch = collate([example.features for example in examples], shapes)
-    return {**batch, "labels": torch.tensor([example.target for example in examples])}
+    return {**batch, "labels": torch.stack([example.target for example in examples])}

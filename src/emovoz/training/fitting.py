@@ -1,11 +1,17 @@
 """fit: a head and examples in, a fitted head out; which way is for the recipe to say."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from safetensors.torch import load_file, save_file
+
 from emovoz.model import EmotionHead
 from emovoz.recipe import Training
+from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples
+
+_WEIGHTS, _HISTORY = "fitted.safetensors", "history.json"
 
 
 @dataclass(frozen=True)
@@ -16,7 +22,14 @@ class Fitted:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def fit(head: EmotionHead, examples: Examples, dev: Examples | None, training: Training) -> Fitted:
+def fit(
+    head: EmotionHead,
+    examples: Examples,
+    dev: Examples | None,
+    training: Training,
+    *,
+    checkpoint: Checkpoint | None = None,
+) -> Fitted:
     """Fit a head.
 
     Args:
@@ -24,6 +37,7 @@ def fit(head: EmotionHead, examples: Examples, dev: Examples | None, training: T
         examples: to learn from.
         dev: to choose or judge the epochs by; None keeps the last.
         training: the settings.
+        checkpoint: where the state is kept while it is fitted by gradient, and taken up again.
 
     Raises:
         FloatingPointError: the loss stopped being a number.
@@ -34,4 +48,25 @@ def fit(head: EmotionHead, examples: Examples, dev: Examples | None, training: T
         return Fitted(fit_logistic_regression(head, examples, training))
     from emovoz.training.gradient import fit_by_gradient
 
-    return Fitted(*fit_by_gradient(head, examples, dev, training))
+    if checkpoint is None:
+        return Fitted(*fit_by_gradient(head, examples, dev, training))
+    done = _finished(head, checkpoint)
+    if done is None:
+        done = Fitted(*fit_by_gradient(head, examples, dev, training, checkpoint))
+        _keep_finished(done, checkpoint)
+    return done
+
+
+def _finished(head: EmotionHead, checkpoint: Checkpoint) -> Fitted | None:
+    """What a fit gave before training was stopped; None where it had not ended."""
+    state = checkpoint.state()
+    if state is None or not (state / _HISTORY).is_file():
+        return None
+    head.load_state_dict(load_file(state / _WEIGHTS))
+    return Fitted(head.eval(), json.loads((state / _HISTORY).read_text()))
+
+
+def _keep_finished(fitted: Fitted, checkpoint: Checkpoint) -> None:
+    with checkpoint.writing() as folder:
+        save_file(fitted.head.state_dict(), folder / _WEIGHTS)
+        (folder / _HISTORY).write_text(json.dumps(fitted.history))

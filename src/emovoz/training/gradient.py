@@ -1,29 +1,39 @@
 """Fitting by gradient: transformers' Trainer, AdamW, and the best epoch by dev macro-F1."""
 
+import json
 import math
+import shutil
 import tempfile
+import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from emovoz.encoders.placement import compute_device
 from emovoz.model import EmotionHead
-from emovoz.progress import progress
+from emovoz.progress import progress, say
 from emovoz.recipe import Training
+from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples, collate_examples
-from emovoz.training.losses import inverse_frequency_weights
+from emovoz.training.losses import inverse_frequency_weights, weighted_cross_entropy
 from emovoz.training.pooled import Decider, collate_pooled_examples, fit_scales, pooled_examples
+from emovoz.training.variation import Varied
 
 
 def fit_by_gradient(
-    head: EmotionHead, examples: Examples, dev: Examples | None, training: Training
+    head: EmotionHead,
+    examples: Examples,
+    dev: Examples | None,
+    training: Training,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[EmotionHead, list[dict[str, Any]]]:
     """The fitted head in eval mode, and loss and dev macro-F1 of each epoch; arguments as in `fit`."""
     model: nn.Module = head
@@ -32,26 +42,33 @@ def fit_by_gradient(
         examples, dev = pooled_examples(head, examples), dev and pooled_examples(head, dev)
         fit_scales(head, examples)
         model, collate = Decider(head), partial(collate_pooled_examples, dims=head.fusion.dims)
-    examples = examples.dropping(training.modality_dropout, training.seed)
-    best = _BestEpoch(training.patience)
-    watchers = [best] if training.keep == "best" else []
+    classes = len(head.config.labels)
     weights = None
     if training.class_weights == "inverse":
-        weights = inverse_frequency_weights(examples.targets, len(head.config.labels)).to(compute_device())
+        weights = inverse_frequency_weights(examples.targets, classes).to(compute_device())
+    varied = Varied(examples, training, classes)
+    best = _BestEpoch(training.patience)
+    state = checkpoint.state() if checkpoint else None
+    if state:
+        best.load(state)
     with tempfile.TemporaryDirectory() as scratch, progress("training", training.epochs) as advance:
         trainer = Trainer(
             model=model,
             args=_arguments(training, scratch, validate=dev is not None),
             data_collator=collate,
-            train_dataset=examples,
+            train_dataset=varied,
             eval_dataset=dev,
             compute_loss_func=partial(_loss, weights=weights),
             compute_metrics=_macro_f1,
-            callbacks=[*watchers, _Epochs(examples, advance)],
+            callbacks=[
+                *([best] if training.keep == "best" else []),
+                _Epochs(varied, advance),
+                *([_Keeper(checkpoint, best)] if checkpoint else []),
+            ],
             optimizers=(_optimiser(model, training), None),
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        trainer.train(resume_from_checkpoint=str(state) if state else None)
     best.restore(model)
     return head.eval(), _history(trainer.state.log_history)
 
@@ -99,7 +116,7 @@ def _optimiser(head: nn.Module, training: Training) -> torch.optim.Optimizer:
 
 
 def _loss(outputs: Any, labels: Tensor, num_items_in_batch: Any = None, *, weights: Tensor | None) -> Tensor:
-    return cross_entropy(outputs.logits, labels, weight=weights)
+    return weighted_cross_entropy(outputs.logits, labels, weights)
 
 
 def _macro_f1(prediction: EvalPrediction) -> dict[str, float]:
@@ -140,12 +157,55 @@ class _BestEpoch(TrainerCallback):
         if self.state is not None:
             head.load_state_dict(self.state)
 
+    def save(self, folder: Path) -> None:
+        (folder / "best.json").write_text(json.dumps({"best": self.best, "since": self.since}))
+        if self.state is not None:
+            save_file(self.state, folder / "best.safetensors")
+
+    def load(self, folder: Path) -> None:
+        told = json.loads((folder / "best.json").read_text())
+        self.best, self.since = told["best"], told["since"]
+        if (folder / "best.safetensors").is_file():
+            self.state = load_file(folder / "best.safetensors")
+
+
+class _Keeper(TrainerCallback):
+    """Makes a checkpoint after an epoch, if the last is old enough: what the Trainer saves, and the best epoch."""
+
+    def __init__(self, checkpoint: Checkpoint, best: _BestEpoch) -> None:
+        self.checkpoint, self.best = checkpoint, best
+        self.last = time.monotonic()
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        due = time.monotonic() - self.last >= self.checkpoint.seconds
+        # the last epoch needs none: the fitted head follows at once
+        control.should_save = due and not control.should_training_stop
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        # patience may have come to its end just now
+        control.should_save &= not control.should_training_stop
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        saved = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        # the Trainer's own settings: nothing reads them, and only unpickling could
+        (saved / "training_args.bin").unlink()
+        self.best.save(saved)
+        with self.checkpoint.writing() as folder:
+            shutil.copytree(saved, folder, dirs_exist_ok=True)
+        shutil.rmtree(saved)
+        self.last = time.monotonic()
+
 
 class _Epochs(TrainerCallback):
     """Tells the examples which epoch it is, shows progress, and stops a run whose loss is no number."""
 
-    def __init__(self, examples: Examples, advance: Any) -> None:
+    def __init__(self, examples: Varied, advance: Any) -> None:
         self.examples, self.advance = examples, advance
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.epoch:
+            say(f"training goes on after epoch {round(state.epoch)} of {args.num_train_epochs}")
+            self.advance(round(state.epoch))
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.examples.epoch = round(state.epoch or 0)

@@ -1,6 +1,7 @@
 """Training on pooled vectors: where nothing before pooling can learn, a clip's vectors are made once."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from emovoz.training.examples import Example, Examples
 
 def pooled_examples(head: EmotionHead, examples: Examples) -> Examples:
     """The same examples with one vector [dim] a part in the place of features, unless they have them already."""
-    return examples if examples.pooled else Examples(pooled(head, examples.features), examples.targets, pooled=True)
+    return examples if examples.pooled else replace(examples, features=pooled(head, examples.features), pooled=True)
 
 
 def pooled_where_fixed(head: EmotionHead, examples: Examples) -> Examples:
@@ -49,4 +50,4 @@ class Decider(nn.Module):
 def collate_pooled_examples(examples: Sequence[Example], dims: Mapping[str, int]) -> dict[str, Tensor]:
     """A Decider's inputs, labels included."""
     batch = collate_pooled([example.features for example in examples], dict(dims))
-    return {**batch, "labels": torch.tensor([example.target for example in examples])}
+    return {**batch, "labels": torch.stack([example.target for example in examples])}

@@ -1,0 +1,112 @@
+"""What training shows of a clip in an epoch: a stretch of it, mixed with another, without one of its modalities."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+from torch.utils.data import Dataset
+
+from emovoz.features import ClipFeatures
+from emovoz.recipe import Training
+from emovoz.training.examples import Example, Examples
+from emovoz.training.randomness import clip_random
+
+
+class Varied(Dataset[Example]):
+    """Examples as the epoch `epoch` shows them: cropped, then mixed, then without a modality.
+
+    The seed, the epoch and the clip's id decide what happens to it, so a resumed run shows the same.
+
+    Args:
+        examples: the clips.
+        training: what to vary.
+        classes: how many labels there are.
+    """
+
+    def __init__(self, examples: Examples, training: Training, classes: int) -> None:
+        self.examples, self.training, self.classes = examples, training, classes
+        self.epoch = 0
+        self.crop_frames = _crop_frames(training.crop_seconds, examples.frame_rate)
+        # partners are drawn from the clips by name, so that their order plays no part
+        self.by_id = sorted(range(len(examples)), key=lambda i: examples.ids[i])
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, i: int) -> Example:
+        shown = self._mixed(i) if self.training.mixup else self._cropped(i)
+        chance = self.training.modality_dropout
+        if not chance:
+            return shown
+        return Example(drop_modality(shown.features, chance, self._random(i, "modality dropout")), shown.target)
+
+    def _cropped(self, i: int) -> Example:
+        example = self.examples[i]
+        if self.crop_frames is None:
+            return example
+        return Example(crop(example.features, self.crop_frames, self._random(i, "crop")), example.target)
+
+    def _mixed(self, i: int) -> Example:
+        random = self._random(i, "mixup")
+        partner = self.by_id[int(random.integers(len(self.by_id)))]
+        share = float(random.beta(self.training.mixup, self.training.mixup))
+        return mix(self._cropped(i), self._cropped(partner), share, self.classes)
+
+    def _random(self, i: int, purpose: str) -> np.random.Generator:
+        return clip_random(self.training.seed, self.epoch, self.examples.ids[i], purpose)
+
+
+def crop(features: ClipFeatures, frames: int, random: np.random.Generator) -> ClipFeatures:
+    """The clip with a random stretch of its speech, as many frames long; shorter speech stays whole."""
+    speech = features.by_modality.get("speech")
+    if speech is None or speech.shape[-2] <= frames:
+        return features
+    start = int(random.integers(speech.shape[-2] - frames + 1))
+    return ClipFeatures({**features.by_modality, "speech": speech[..., start : start + frames, :]})
+
+
+def mix(example: Example, partner: Example, share: float, classes: int) -> Example:
+    """share x example + (1 - share) x partner, features and label (mixup, Zhang et al. 2018).
+
+    Of sequences every frame is mixed with the partner's frame in its place, the partner cut or repeated to the
+    example's length. A modality that only one of the two has is not in the mixture; where they have none in common,
+    the example stays as it is.
+
+    Args:
+        example, partner: their targets are indices.
+        share: of the example, 0 to 1.
+        classes: how many labels there are.
+    """
+    ours, theirs = example.features.by_modality, partner.features.by_modality
+    both = [name for name in ours if name in theirs]
+    if not both:
+        return Example(example.features, one_hot(example.target, classes).float())
+    mixed = {
+        name: share * ours[name].float() + (1 - share) * _as_long(theirs[name].float(), ours[name]) for name in both
+    }
+    labels = share * one_hot(example.target, classes) + (1 - share) * one_hot(partner.target, classes)
+    return Example(ClipFeatures(mixed), labels.float())
+
+
+def drop_modality(features: ClipFeatures, chance: float, random: np.random.Generator) -> ClipFeatures:
+    """The clip, with this chance without one of its modalities; it never loses its only one."""
+    names = sorted(features.by_modality)
+    if len(names) < 2 or random.random() >= chance:
+        return features
+    dropped = names[int(random.integers(len(names)))]
+    return ClipFeatures({name: values for name, values in features.by_modality.items() if name != dropped})
+
+
+def _as_long(values: Tensor, like: Tensor) -> Tensor:
+    """A sequence [layer, time, dim] cut or repeated to another's length; a pooled vector [dim] as it is."""
+    if values.ndim == 1:
+        return values
+    return values[..., torch.arange(like.shape[-2]) % values.shape[-2], :]
+
+
+def _crop_frames(seconds: float | None, frame_rate: float | None) -> int | None:
+    if seconds is None:
+        return None
+    if frame_rate is None:
+        raise ValueError("training.crop_seconds needs examples whose frame_rate is known")
+    return max(1, round(seconds * frame_rate))
