@@ -4,6 +4,7 @@ Reads a JSON list of plans on stdin, prints what came of each. A plan: `folder`,
 `recipe`, `settings`, and `kills`: after how many examples shown a process dies by SIGKILL, one process after the other.
 """
 
+import gc
 import hashlib
 import json
 import os
@@ -86,4 +87,6 @@ def outcome(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    # what is imported is not looked through for garbage in every process again
+    gc.freeze()
     print(json.dumps([outcome(plan) for plan in json.load(sys.stdin)]))
