@@ -70,6 +70,11 @@ def crossval(
 
     Raises:
         InputError: clips that cannot be used, or folds that cannot be made.
+
+    >>> recipe = Recipe.load("text", ["training.epochs=2", "model.hidden_layers=0"])
+    >>> results = crossval(corpus, recipe, folds=4, seeds=1).results
+    >>> results["folds"][0]["groups"], results["n"]
+    (['voice01', 'voice05'], 192)
     """
     several = [recipes] if isinstance(recipes, Recipe) else list(recipes)
     names = [recipe.name for recipe in several]

@@ -49,6 +49,10 @@ def evaluate(
 
     Raises:
         InputError: clips that cannot be used, or labels that the recogniser does not know.
+
+    >>> evaluation = evaluate(Recognizer.from_pretrained(model), corpus.split("test"))
+    >>> evaluation.results["n"], len(evaluation.predictions)
+    (48, 48)
     """
     labels = recognizer.labels
     corpus.check_labels(labels, "the model's labels")

@@ -43,7 +43,7 @@ def _file_digest(path: Path) -> bytes:
         raise ClipError(f"cannot be read ({error.strerror})") from error
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=100_000)
 def _digest_as_of(path: Path, size: int, modified: int) -> bytes:
     """The hash of a file in this state; many segments of one recording read it once."""
     with path.open("rb") as file:

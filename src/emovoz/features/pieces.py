@@ -51,8 +51,8 @@ def speech_pieces(clip: Clip, encoder: SpeechEncoder) -> list[Piece]:
         ClipError: the file cannot be read.
     """
     assert clip.audio is not None
-    key = audio_key(clip)
     seconds = seconds_of(clip.audio, start=clip.start, end=clip.end)
+    key = audio_key(clip)
     hop = encoder.window_frames - encoder.overlap_frames
     frames = hop * max(1, round(PIECE_SECONDS * encoder.frame_rate / hop))
     length = frames / encoder.frame_rate

@@ -4,15 +4,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from emovoz.corpus import Clip, Corpus, Waveform
 from emovoz.corpus.manifest import is_manifest
 from emovoz.errors import InputError
 
-Inputs = str | Path | Waveform | Clip | Corpus
+Inputs = str | Path | Waveform | np.ndarray | Clip | Corpus
 """A file, a folder, a manifest (.csv, .tsv, .parquet, .jsonl), samples in memory, or clips that are already there."""
 
 
-def clips_of(inputs: Inputs | Iterable[Inputs], *, audio_dir: Path | str | None = None) -> Iterator[Clip]:
+def clips_of(
+    inputs: Inputs | Iterable[Inputs], *, audio_dir: Path | str | None = None, rate: int | None = None
+) -> Iterator[Clip]:
     """Clips of whatever is given, in order; a folder is walked through, file by file, by name.
 
     A file's id is its path as given; in a folder, its path in there, after the folder's own where several are given.
@@ -20,29 +24,42 @@ def clips_of(inputs: Inputs | Iterable[Inputs], *, audio_dir: Path | str | None 
     Args:
         inputs: one input or several.
         audio_dir: folder of a manifest's audio.
+        rate: of samples that come as arrays [time] or [time, channel], Hz.
 
     Raises:
-        InputError: a manifest with faults, or an empty folder.
+        InputError: a manifest with faults, an empty folder, or samples without their rate.
     """
-    if not isinstance(inputs, str | Path | Waveform | Clip | Corpus):
-        for one in inputs:
+    if not isinstance(inputs, str | Path | Waveform | np.ndarray | Clip | Corpus):
+        for i, one in enumerate(inputs):
             if isinstance(one, str | Path) and Path(one).is_dir():
                 # the same file name may be in several folders
                 yield from (replace(clip, id=f"{Path(one).as_posix()}/{clip.id}") for clip in _folder(Path(one)))
+            elif isinstance(one, Waveform | np.ndarray):
+                yield Clip(f"(samples {i})", _waveform(one, rate))
             else:
                 yield from clips_of(one, audio_dir=audio_dir)
     elif isinstance(inputs, Corpus):
         yield from inputs
     elif isinstance(inputs, Clip):
         yield inputs
-    elif isinstance(inputs, Waveform):
-        yield Clip("(samples)", inputs)
+    elif isinstance(inputs, Waveform | np.ndarray):
+        yield Clip("(samples)", _waveform(inputs, rate))
     elif Path(inputs).is_dir():
         yield from _folder(Path(inputs))
     elif is_manifest(Path(inputs)):
         yield from Corpus.from_manifest(inputs, audio_dir, audio=False, labels=False)
     else:
         yield Clip(str(inputs), Path(inputs))
+
+
+def _waveform(samples: Waveform | np.ndarray, rate: int | None) -> Waveform:
+    if isinstance(samples, Waveform):
+        return samples
+    if rate is None:
+        raise InputError(
+            "samples in an array need their rate: predict(samples, rate=16000), or Waveform(samples, 16000)"
+        )
+    return Waveform(samples, rate)
 
 
 def with_text(clips: Iterable[Clip], text: str | None) -> Iterator[Clip]:

@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from emovoz.corpus import Clip, seconds_of
 from emovoz.encoders.pretrained import quiet_transformers
 from emovoz.encoders.sources import download, locate
 from emovoz.errors import ClipError, InputError
-from emovoz.features import ClipFeatures, FrozenEncoders, encode_clips
+from emovoz.features import ClipFeatures, FrozenEncoders, LongClipFeatures, encode_clips
 from emovoz.files import check_folder
 from emovoz.inference.inputs import Inputs, clips_of, with_text
 from emovoz.inference.prediction import Prediction
@@ -35,11 +35,12 @@ class Recognizer:
         history: loss and scores of each epoch.
         data: what it has learned from: fingerprint, number of clips, labels.
 
-    Example::
-
-        recognizer = Recognizer.from_pretrained("my-model")
-        for prediction in recognizer.predict("recordings/"):
-            print(prediction.id, prediction.label, prediction.error)
+    >>> recognizer = Recognizer.from_pretrained(model)
+    >>> recognizer.labels
+    ('anger', 'disgust', 'fear', 'joy', 'neutral', 'sadness')
+    >>> (prediction,) = recognizer.predict(recording, text="¡Devuélveme el dinero ahora mismo!")
+    >>> prediction.label in recognizer.labels, prediction.modalities
+    (True, ('speech', 'text'))
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Recognizer:
         self,
         inputs: Inputs | Iterable[Inputs],
         *,
+        rate: int | None = None,
         text: str | None = None,
         audio_dir: str | Path | None = None,
         batch_size: int = 16,
@@ -115,28 +117,48 @@ class Recognizer:
         """The emotion of each clip; a clip that cannot be judged gets a prediction with an error.
 
         Args:
-            inputs: a file, folder, manifest, `Waveform`, `Clip` or `Corpus`, or several of them.
+            inputs: a file, folder, manifest, samples (`Waveform`, or an array with its `rate`), `Clip` or `Corpus`, or
+                several of them.
+            rate: of samples that come as arrays [time] or [time, channel], Hz.
             text: what is said, where there is one clip.
             audio_dir: folder of a manifest's audio.
             batch_size: clips encoded together; it does not change the result.
 
         Raises:
-            InputError: a manifest with faults, or a text for more than one clip.
+            InputError: a manifest with faults, samples without their rate, or a text for more than one clip.
+
+        >>> import numpy as np
+        >>> recognizer = Recognizer.from_pretrained(model)
+        >>> [one.error for one in recognizer.predict(["nowhere.wav", recording])]
+        ['no such file', None]
+        >>> recognizer.predict(np.sin(np.arange(8000) / 9), rate=8000)[0].seconds
+        1.0
         """
-        clips = with_text(clips_of(inputs, audio_dir=audio_dir), text)
+        clips = with_text(clips_of(inputs, audio_dir=audio_dir, rate=rate), text)
         return list(self.predict_each(clips, batch_size=batch_size))
 
     def predict_each(self, clips: Iterable[Clip], *, batch_size: int = 16) -> Iterator[Prediction]:
         """Predictions one after the other, as they come; see `predict`."""
         for batch in _batches(clips, batch_size):
-            encoded = list(encode_clips(batch, self.encoders))
-            sound = [features for features in encoded if isinstance(features, ClipFeatures)]
-            rows = iter(probabilities(self.head, sound))
-            for clip, features in zip(batch, encoded, strict=True):
-                if isinstance(features, ClipError):
-                    yield Prediction(clip.id, error=str(features))
-                else:
-                    yield self._prediction(clip, next(rows).tolist())
+            for clip, row in zip(batch, self._judged(batch), strict=True):
+                yield Prediction(clip.id, error=str(row)) if isinstance(row, ClipError) else self._prediction(clip, row)
+
+    def _judged(self, clips: Sequence[Clip]) -> list[list[float] | ClipError]:
+        """The probability of each label for each clip, or why there is none; long recordings one at a time."""
+        judged: dict[int, list[float] | ClipError] = {}
+        short: dict[int, ClipFeatures] = {}
+        for i, features in enumerate(encode_clips(clips, self.encoders)):
+            if isinstance(features, LongClipFeatures):
+                try:
+                    judged[i] = probabilities(self.head, [features])[0].tolist()
+                except ClipError as error:
+                    judged[i] = error
+            elif isinstance(features, ClipError):
+                judged[i] = features
+            else:
+                short[i] = features
+        judged |= dict(zip(short, probabilities(self.head, list(short.values())).tolist(), strict=True))
+        return [judged[i] for i in range(len(clips))]
 
     def _prediction(self, clip: Clip, row: list[float]) -> Prediction:
         modalities = self.encoders.modalities(clip)

@@ -50,6 +50,9 @@ def train(
     Raises:
         InputError: clips that cannot be used, a dev label that training does not have, a single label, or a
             checkpoint of another training.
+
+    >>> recognizer = train(corpus.split("train"), Recipe.load("text", ["training.epochs=2"]))
+    >>> recognizer.save_pretrained(f"{model}-of-words")
     """
     labels = corpus.labels
     _check_labels(corpus, dev)

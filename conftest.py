@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: real encoders, tiny ones of the same classes, and one trained model."""
+"""Fixtures shared by all tests, doctests included: real encoders, tiny ones of the same classes, a trained model."""
 
 import os
 from collections.abc import Callable
@@ -123,3 +123,14 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (out / "printed.txt").write_text(done.stdout)
     return out
+
+
+@pytest.fixture(autouse=True)
+def _names_in_docstrings(request: pytest.FixtureRequest) -> None:
+    """What the examples in docstrings find: a saved `model`, a `recording`, and the demo corpus as `corpus`."""
+    if isinstance(request.node, pytest.DoctestItem) and "model" in request.node.dtest.docstring:
+        names = request.getfixturevalue("doctest_namespace")
+        demo: Corpus = request.getfixturevalue("demo")
+        names["corpus"] = demo
+        names["recording"] = str(demo.split("test").clips[0].audio)
+        names["model"] = str(request.getfixturevalue("quickstart") / "model")
