@@ -50,7 +50,7 @@ def _train(plan: dict[str, Any], name: str, kill_after: int | None) -> None:
         resume=True,
         checkpoint_seconds=0,
     )
-    recognizer.head.save_pretrained(folder / name)
+    recognizer.save_pretrained(folder / name)
     weights = hashlib.sha256((folder / name / "model.safetensors").read_bytes()).hexdigest()
     (folder / f"{name}.json").write_text(json.dumps({"weights": weights, "history": recognizer.history}))
 

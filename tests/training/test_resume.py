@@ -88,6 +88,8 @@ def carried_out(plans: list[dict[str, Any]]) -> list[dict[str, Any]]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    # the bars that transformers draws where it saves
+    assert "Writing" not in done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
 

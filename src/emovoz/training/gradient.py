@@ -18,6 +18,7 @@ from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArgum
 from transformers.trainer_callback import PrinterCallback
 
 from emovoz.encoders.placement import compute_device
+from emovoz.encoders.pretrained import quiet_transformers
 from emovoz.model import EmotionHead
 from emovoz.progress import progress, say
 from emovoz.recipe import Training
@@ -51,7 +52,11 @@ def fit_by_gradient(
     state = checkpoint.state() if checkpoint else None
     if state:
         best.load(state)
-    with tempfile.TemporaryDirectory() as scratch, progress("training", training.epochs) as advance:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        quiet_transformers(),
+        progress("training", training.epochs) as advance,
+    ):
         trainer = Trainer(
             model=model,
             args=_arguments(training, scratch, validate=dev is not None),
