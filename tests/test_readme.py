@@ -23,7 +23,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, demo: Corpus, tiny_whisp
     folder = tmp_path_factory.mktemp("readme")
     (folder / "my-audio").mkdir()
     (folder / "recordings").mkdir()
-    parts = {"my.csv": demo.split("train").clips, "held-out.csv": demo.split("test").clips}
+    parts = {"my.csv": demo.split("train").clips[::3], "held-out.csv": demo.split("test").clips[::3]}
     for name, clips in parts.items():
         rows = [
             {key: getattr(clip, key) or "" for key in ("id", "label", "transcription", "speaker")} for clip in clips

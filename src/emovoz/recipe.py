@@ -275,7 +275,7 @@ def _impossible(recipe: Recipe) -> Iterator[str]:
         yield "training.mixup needs training.method gradient"
     if training.crop_seconds is not None and recipe.speech is None:
         yield "training.crop_seconds needs speech"
-    if training.crop_seconds is not None and not learns:
+    elif training.crop_seconds is not None and not learns:
         yield (
             "training.crop_seconds needs a head that learns before pooling, such as one with model.pooling attention; "
             "this one sees each clip as one vector, made once from the whole clip"

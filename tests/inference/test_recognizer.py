@@ -145,3 +145,34 @@ def test_files_of_one_name_in_two_folders_keep_apart(recognizer: Recognizer, dem
 def test_an_empty_folder_is_refused(recognizer: Recognizer, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no files"):
         recognizer.predict(tmp_path)
+
+
+def test_every_way_to_hand_over_a_clip_gives_its_scores(recognizer: Recognizer, demo: Corpus, tmp_path: Path) -> None:
+    path = audio(demo.split("test").clips[0])
+    (expected,) = recognizer.predict(path)
+    samples, rate = soundfile.read(path, dtype="float32")
+    (tmp_path / "folder").mkdir()
+    shutil.copy(path, tmp_path / "folder")
+    (tmp_path / "m.csv").write_text(f"id\n{path.name}\n")
+    (tmp_path / "m.jsonl").write_text(json.dumps({"id": path.name}) + "\n")
+    ways = {
+        "text": recognizer.predict(str(path)),
+        "array and rate": recognizer.predict(samples, rate=rate),
+        "array of two channels": recognizer.predict(np.stack([samples, samples], 1), rate=rate),
+        "waveform": recognizer.predict(Waveform(samples, rate)),
+        "list": recognizer.predict([path]),
+        "list of arrays": recognizer.predict([samples], rate=rate),
+        "folder": recognizer.predict(tmp_path / "folder"),
+        "csv": recognizer.predict(tmp_path / "m.csv", audio_dir=path.parent),
+        "jsonl": recognizer.predict(tmp_path / "m.jsonl", audio_dir=path.parent),
+        "corpus": recognizer.predict(Corpus([Clip("a", path)])),
+    }
+    for way, found in ways.items():
+        assert [one.error for one in found] == [None], way
+        assert list(found[0].scores.values()) == pytest.approx(list(expected.scores.values()), abs=1e-3), way
+        assert found[0].seconds == expected.seconds, way
+
+
+def test_an_array_without_its_rate_is_refused(recognizer: Recognizer) -> None:
+    with pytest.raises(InputError, match="rate=16000"):
+        recognizer.predict(np.zeros(16000))

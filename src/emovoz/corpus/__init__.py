@@ -1,6 +1,6 @@
 """Labelled clips: reading them, checking them, decoding their audio, splitting them."""
 
-from emovoz.corpus.audio import check_audio, load_audio, seconds_of
+from emovoz.corpus.audio import check_audio, load_audio, load_parts, seconds_of
 from emovoz.corpus.clip import Clip
 from emovoz.corpus.corpus import Corpus
 from emovoz.corpus.demo_corpus import demo_corpus
@@ -16,6 +16,7 @@ __all__ = [
     "grouped_folds",
     "held_out",
     "load_audio",
+    "load_parts",
     "seconds_of",
     "stratified_folds",
 ]

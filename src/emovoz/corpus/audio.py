@@ -1,6 +1,6 @@
 """Audio of any rate and channel count, decoded to mono at the rate an encoder wants."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +48,41 @@ def load_audio(
     """
     with opened(audio) as recording:
         samples = np.concatenate(list(_sound(recording, start, end, silence=silence)))
-    if recording.rate != sample_rate:
-        samples = soxr.resample(samples, recording.rate, sample_rate, quality="VHQ")
-    return np.ascontiguousarray(samples)
+    return _at_rate(samples, recording.rate, sample_rate)
+
+
+def load_parts(
+    audio: Path | Waveform, sample_rate: int, parts: Sequence[tuple[float | None, float | None]]
+) -> Iterator[np.ndarray]:
+    """Parts of a long recording one after the other, decoded in one pass; they may overlap, and may be silent.
+
+    Args:
+        audio: as in `load_audio`.
+        sample_rate: the rate wanted, Hz.
+        parts: (start, end) of each, seconds, in order of their starts.
+
+    Yields:
+        float32 samples [time] of each part.
+
+    Raises:
+        ClipError: as in `load_audio`.
+
+    >>> ramp = Waveform(np.linspace(0, 1, 16000), rate=16000)
+    >>> [len(part) for part in load_parts(ramp, 16000, [(None, 0.5), (0.25, None)])]
+    [8000, 12000]
+    """
+    with opened(audio) as recording:
+        bounds = [_bounds(recording, start, end) for start, end in parts]
+        at = bounds[0][0]
+        blocks = recording.blocks(at, max(last for _, last in bounds))
+        held = np.empty(0, np.float32)
+        for first, last in bounds:
+            held, at = held[first - at :], first
+            coming = [held]
+            while sum(map(len, coming)) < last - at:
+                coming.append(_finite(_mono(next(blocks))))
+            held = np.concatenate(coming)
+            yield _at_rate(held[: last - at], recording.rate, sample_rate)
 
 
 def check_audio(audio: Path | Waveform, *, start: float | None = None, end: float | None = None) -> None:
@@ -83,9 +115,7 @@ def _sound(recording: Recording, start: float | None, end: float | None, *, sile
     """The part as mono blocks [time]; what cannot be used is refused as soon as that is known."""
     frames, heard = 0, silence
     for block in recording.blocks(*_bounds(recording, start, end)):
-        samples = _mono(block)
-        if not np.isfinite(samples).all():
-            raise ClipError("samples that are not finite (NaN or infinity)")
+        samples = _finite(_mono(block))
         frames += len(samples)
         heard = heard or bool(np.abs(samples).max(initial=0.0) >= SILENCE)
         yield samples
@@ -104,6 +134,16 @@ def _mono(block: np.ndarray) -> np.ndarray:
         block = block / (np.iinfo(block.dtype).max + 1.0)
     samples = block.astype(np.float32, copy=False)
     return samples.mean(axis=1) if samples.ndim == 2 else samples
+
+
+def _finite(samples: np.ndarray) -> np.ndarray:
+    if not np.isfinite(samples).all():
+        raise ClipError("samples that are not finite (NaN or infinity)")
+    return samples
+
+
+def _at_rate(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    return np.ascontiguousarray(samples if rate == wanted else soxr.resample(samples, rate, wanted, quality="VHQ"))
 
 
 def _bounds(recording: Recording, start: float | None, end: float | None) -> tuple[int, int]:

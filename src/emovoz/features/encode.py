@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from emovoz.corpus import Clip, check_audio, load_audio
+from emovoz.corpus import Clip, check_audio, load_audio, load_parts
 from emovoz.encoders import SpeechEncoder, TextEncoder, load_speech_encoder, load_text_encoder
 from emovoz.encoders.placement import length_batches
 from emovoz.errors import ClipError, InputError
@@ -46,6 +46,7 @@ class Branch:
         precision: of the features, `float16` or `float32`.
         pieces: what of a clip is encoded at once; raises ClipError where it cannot be read.
         read: the encoder's input for a piece; raises ClipError where it has none that can be used.
+        read_in_order: the same for the pieces of one long recording, in one pass through it.
         frames: how many frames a piece will have.
         portion: how much is read and encoded at a time, in seconds or characters.
         frame_rate: of its features, Hz; None where they are no stretch of time.
@@ -60,6 +61,7 @@ class Branch:
     precision: str
     pieces: Callable[[Clip], list[Piece]]
     read: Callable[[Piece], Any]
+    read_in_order: Callable[[Sequence[Piece]], Iterator[Any]]
     frames: Callable[[Piece], int]
     portion: int
     frame_rate: float | None = None
@@ -146,14 +148,18 @@ class FrozenEncoders:
         return {name: self.branches[name].pieces(clip) for name in self.modalities(clip)}
 
 
-def clip_features(pieces: dict[str, list[Piece]], tensor_of: Callable[[str, Piece], Tensor]) -> ClipFeatures:
-    """Features of a clip from its pieces, whatever gives the tensor [layer, time, dim] of one of a modality."""
-
-    def at(k: int) -> ClipFeatures:
-        return ClipFeatures({name: tensor_of(name, of[k]) for name, of in pieces.items() if k < len(of)})
-
+def clip_features(
+    pieces: dict[str, list[Piece]], tensors_of: Callable[[str, list[Piece]], Iterator[Tensor]]
+) -> ClipFeatures:
+    """Features of a clip from its pieces, whatever gives the tensors [layer, time, dim] of those of a modality."""
     count = max(map(len, pieces.values()))
-    return at(0) if count == 1 else LongClipFeatures(lambda: (at(k) for k in range(count)))
+
+    def in_order() -> Iterator[ClipFeatures]:
+        tensors = {name: tensors_of(name, of) for name, of in pieces.items()}
+        for k in range(count):
+            yield ClipFeatures({name: next(tensors[name]) for name, of in pieces.items() if k < len(of)})
+
+    return next(in_order()) if count == 1 else LongClipFeatures(in_order)
 
 
 def encode_clips(clips: Sequence[Clip], encoders: FrozenEncoders) -> Iterator[ClipFeatures | ClipError]:
@@ -171,7 +177,7 @@ def encode_clips(clips: Sequence[Clip], encoders: FrozenEncoders) -> Iterator[Cl
                 short[i] = pieces
             else:
                 check_clip(clip)
-                found[i] = clip_features(pieces, lambda name, piece: _encoded(encoders.branches[name], piece))
+                found[i] = clip_features(pieces, lambda name, of: _encoded_in_order(encoders.branches[name], of))
         except ClipError as error:
             found[i] = error
     features: dict[int, dict[str, Tensor]] = {i: {} for i in short}
@@ -220,8 +226,9 @@ def mean_of(states: Tensor, stride: int) -> Tensor:
     return torch.cat([*means, *rest], dim=1)
 
 
-def _encoded(branch: Branch, piece: Piece) -> Tensor:
-    return branch.encode([piece], [branch.read(piece)], branch.layers)[0]
+def _encoded_in_order(branch: Branch, pieces: list[Piece]) -> Iterator[Tensor]:
+    for piece, value in zip(pieces, branch.read_in_order(pieces), strict=True):
+        yield branch.encode([piece], [value], branch.layers)[0]
 
 
 def _speech_branch(recipe: Recipe) -> Branch | None:
@@ -234,9 +241,12 @@ def _speech_branch(recipe: Recipe) -> Branch | None:
 
     def read(piece: Piece) -> Any:
         assert piece.clip.audio is not None
-        start, end = piece.start, piece.end
-        # a pause is no fault in a long recording
-        return load_audio(piece.clip.audio, encoder.sample_rate, start=start, end=end, silence=piece.is_part)
+        return load_audio(piece.clip.audio, encoder.sample_rate, start=piece.start, end=piece.end)
+
+    def read_in_order(pieces: Sequence[Piece]) -> Iterator[Any]:
+        audio = pieces[0].clip.audio
+        assert audio is not None
+        return load_parts(audio, encoder.sample_rate, [(piece.start, piece.end) for piece in pieces])
 
     return Branch(
         modality="speech",
@@ -248,6 +258,7 @@ def _speech_branch(recipe: Recipe) -> Branch | None:
         precision=recipe.features.precision,
         pieces=lambda clip: speech_pieces(clip, encoder),
         read=read,
+        read_in_order=read_in_order,
         frames=lambda piece: math.ceil(piece.size * encoder.frame_rate / stride),
         portion=min(240, math.ceil(PORTION_BYTES / (encoder.frame_rate * encoder.dim * len(kept) * 4))),
         frame_rate=encoder.frame_rate / stride,
@@ -273,6 +284,7 @@ def _text_branch(recipe: Recipe) -> Branch | None:
         precision=recipe.features.precision,
         pieces=text_pieces,
         read=read,
+        read_in_order=lambda pieces: map(read, pieces),
         frames=lambda piece: len(encoder.tokens([read(piece)])[0]),
         portion=40_000,
     )

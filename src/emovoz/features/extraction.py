@@ -182,7 +182,7 @@ def _encode_missing(branch: Branch, pieces: dict[str, Piece], store: FeatureStor
         sizes = {key: pieces[key].size for key in keys}
         speech = branch.modality == "speech"
         with progress(f"encoding {branch.modality}", sum(sizes.values()), speech=speech) as advance:
-            for portion, inputs in _read_ahead(branch, [pieces[key] for key in keys], workers):
+            for portion, inputs in _ahead(_read(branch, [pieces[key] for key in keys], workers)):
                 sound = []
                 for piece, value in zip(portion, inputs, strict=True):
                     if isinstance(value, ClipError):
@@ -204,16 +204,33 @@ def _encode_missing(branch: Branch, pieces: dict[str, Piece], store: FeatureStor
     done.bytes += writer.bytes_written
 
 
-def _read_ahead(branch: Branch, pieces: Sequence[Piece], workers: int) -> Iterator[tuple[list[Piece], list[Any]]]:
-    """Portions of similar length with their inputs; the next is read while one is in use."""
-    batches = length_batches([math.ceil(piece.size) for piece in pieces], branch.portion)
-    portions = [[pieces[i] for i in batch] for batch in batches]
-    with ThreadPoolExecutor(1) as ahead:
-        reading = [ahead.submit(read_all, branch, portion, workers) for portion in portions[:1]]
-        for i, portion in enumerate(portions):
-            inputs = reading.pop().result()
-            reading += [ahead.submit(read_all, branch, following, workers) for following in portions[i + 1 : i + 2]]
-            yield portion, inputs
+def _read(branch: Branch, pieces: Sequence[Piece], workers: int) -> Iterator[tuple[list[Piece], list[Any]]]:
+    """Portions with their inputs: clips of similar length together, then each long recording piece by piece."""
+    clips = [piece for piece in pieces if not piece.is_part]
+    for batch in length_batches([math.ceil(piece.size) for piece in clips], branch.portion):
+        portion = [clips[i] for i in batch]
+        yield portion, read_all(branch, portion, workers)
+    recordings: dict[str, list[Piece]] = {}
+    for piece in pieces:
+        if piece.is_part:
+            recordings.setdefault(piece.clip.id, []).append(piece)
+    for parts in recordings.values():
+        values = branch.read_in_order(parts)
+        for i, piece in enumerate(parts):
+            try:
+                yield [piece], [next(values)]
+            except ClipError as error:
+                yield parts[i:], [error] * len(parts[i:])
+                break
+
+
+def _ahead(portions: Iterator[tuple[list[Piece], list[Any]]]) -> Iterator[tuple[list[Piece], list[Any]]]:
+    """The same; the next is read while one is in use."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, portions, None)
+        while (portion := coming.result()) is not None:
+            coming = reader.submit(next, portions, None)
+            yield portion
 
 
 def _error_of(clip: Clip) -> ClipError | None:

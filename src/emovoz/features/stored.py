@@ -1,6 +1,6 @@
 """The features of a corpus: from the store, or encoded whenever they are asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
@@ -44,9 +44,10 @@ class StoredFeatures(ClipSequence):
         """The features of clip i."""
         return clip_features(self.pieces[i], self._read)
 
-    def _read(self, modality: str, piece: Piece) -> Tensor:
+    def _read(self, modality: str, pieces: list[Piece]) -> Iterator[Tensor]:
         branch = self.branches[modality]
-        return self.store.read(branch.encoder.fingerprint, piece.key, branch.layers, branch.view)
+        for piece in pieces:
+            yield self.store.read(branch.encoder.fingerprint, piece.key, branch.layers, branch.view)
 
 
 class EncodedFeatures(ClipSequence):
