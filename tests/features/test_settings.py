@@ -1,5 +1,6 @@
 """What a recipe's section `features` asks for is what is stored and what the head sees."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,19 @@ def test_the_size_of_what_is_to_come_is_told_first(
         done = extract(CORPUS, encoders_with(**features), FeatureStore(tmp_path / str(features)))
         told = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("to encode"))
         assert float(told.split("about ")[1].split(" MB")[0]) == pytest.approx(done.stored_bytes / 1e6, abs=0.06)
+
+
+def test_what_is_not_to_be_kept_is_not_extracted(encoders_with: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"features\.cache is false"):
+        extract(CORPUS, encoders_with(cache=False), FeatureStore(tmp_path))
+
+
+def test_layers_that_no_encoder_has_are_refused(encoders_with: Any) -> None:
+    with pytest.raises(InputError, match=r"features\.layers: no encoder has the hidden states \[7\]"):
+        encoders_with(layers=[1, 7])
+
+
+def test_texts_that_are_cut_are_told_of(encoders_with: Any, tmp_path: Path, shown: Callable[[], str]) -> None:
+    clips = [Clip("long", transcription="la casa " * 40), Clip("short", transcription="la casa")]
+    extract(Corpus(clips), encoders_with(), FeatureStore(tmp_path))
+    assert "1 of 2 new texts fill the 16 tokens" in shown()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from emovoz import Clip, Corpus, Recipe, Recognizer, Waveform, train
+from emovoz import Clip, Corpus, Recipe, Recognizer, Waveform, evaluate, train
 from emovoz.features import FeatureStore
 from helpers import emovoz, json_lines
 
@@ -84,3 +84,29 @@ def test_the_command_line_says_how_long_it_was_and_names_one_that_is_cut(model: 
     assert (first["id"], first["seconds"]) == (good.name, 180)
     assert sum(first["scores"].values()) == pytest.approx(1)
     assert "truncated" in second["error"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["features.stride=3", "features.precision=float32"],
+        ["features.cache=false"],
+        ["model.pooling=attention", "model.standardise=false", "model.layer_mix=weighted", "features.cache=false"],
+    ],
+    ids=" ".join,
+)
+def test_evaluation_says_what_prediction_says_however_features_are_kept(
+    settings: list[str], demo: Corpus, tiny_whisper: Path, tmp_path: Path
+) -> None:
+    tiny = [f"speech.model={tiny_whisper}", "speech.layers=all", "training.epochs=1", "training.dev_fraction=0"]
+    store = FeatureStore(tmp_path / "store")
+    train_on = Corpus(demo.split("train").clips[::4])
+    recognizer = train(train_on, Recipe.load("speech", [*tiny, *settings]), store=store)
+    long = Clip("long", recording(tmp_path / "long.wav", 3), label="joy")
+    clips = Corpus([long, *demo.split("test").clips[:4]])
+    rows = evaluate(recognizer, clips, store=store).predictions
+    for row, prediction in zip(rows, recognizer.predict(clips), strict=True):
+        assert prediction.error is None
+        for label, score in prediction.scores.items():
+            assert row[f"score_{label}"] == pytest.approx(score, abs=1e-4), row["id"]

@@ -48,6 +48,7 @@ class Branch:
         read: the encoder's input for a piece; raises ClipError where it has none that can be used.
         read_in_order: the same for the pieces of one long recording, in one pass through it.
         frames: how many frames a piece will have.
+        most_frames: of a piece that the encoder takes, which cuts off what is beyond; None where it takes all.
         portion: how much is read and encoded at a time, in seconds or characters.
         frame_rate: of its features, Hz; None where they are no stretch of time.
     """
@@ -65,6 +66,7 @@ class Branch:
     frames: Callable[[Piece], int]
     portion: int
     frame_rate: float | None = None
+    most_frames: int | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -106,8 +108,13 @@ class FrozenEncoders:
         Raises:
             InputError: one cannot be loaded, or has no such layer.
         """
-        branches = (_speech_branch(recipe), _text_branch(recipe))
-        return cls({branch.modality: branch for branch in branches if branch}, recipe.features.cache)
+        branches = [branch for branch in (_speech_branch(recipe), _text_branch(recipe)) if branch]
+        more = [] if isinstance(recipe.features.layers, str) else recipe.features.layers
+        strange = [layer for layer in more if all(layer >= branch.encoder.layers for branch in branches)]
+        if strange:
+            states = ", ".join(f"{branch.model} has {branch.encoder.layers}" for branch in branches)
+            raise InputError(f"features.layers: no encoder has the hidden states {strange}; {states}, counted from 0")
+        return cls({branch.modality: branch for branch in branches}, recipe.features.cache)
 
     @property
     def shapes(self) -> dict[str, tuple[int, int]]:
@@ -287,6 +294,7 @@ def _text_branch(recipe: Recipe) -> Branch | None:
         read_in_order=lambda pieces: map(read, pieces),
         frames=lambda piece: len(encoder.tokens([read(piece)])[0]),
         portion=40_000,
+        most_frames=encoder.longest,
     )
 
 

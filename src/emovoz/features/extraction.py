@@ -58,12 +58,15 @@ def extract(corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, *, wo
 
     Raises:
         InputError: every clip that cannot be used (the features of the others are in the store), or a store without
-            room for what is to come (nothing is encoded).
+            room for what is to come (nothing is encoded), or encoders whose features are not to be kept.
     """
+    if not encoders.cache:
+        raise InputError("features.cache is false, so there is nothing to extract; leave it out to fill a store")
     started = time.perf_counter()
     _say_what_is_lacking(corpus, encoders)
     pieces, faults = pieces_of_corpus(corpus, encoders)
     missing = {name: _missing(branch, pieces[name], store) for name, branch in encoders.branches.items()}
+    _say_what_is_cut(encoders, missing)
     _say_what_it_will_take(encoders, missing, store)
     done = {name: _Done() for name in encoders.branches}
     for name, branch in encoders.branches.items():
@@ -153,6 +156,14 @@ def _say_what_it_will_take(encoders: FrozenEncoders, missing: dict[str, dict[str
         what = ", ".join(f"{len(of_branch)} {name}" for name, of_branch in missing.items() if of_branch)
         say(f"to encode: {what}; about {size / 1e6:.1f} MB for {store.root}, {store.free_bytes() / 1e9:.1f} GB free")
         store.check_room(size)
+
+
+def _say_what_is_cut(encoders: FrozenEncoders, missing: dict[str, dict[str, Piece]]) -> None:
+    for name, branch in encoders.branches.items():
+        full = [piece for piece in missing[name].values() if branch.frames(piece) == branch.most_frames]
+        if full:
+            what = f"the {branch.most_frames} tokens that {branch.model} takes; what is beyond is not read"
+            say(f"{len(full)} of {len(missing[name])} new texts fill {what} (such as {full[0].clip.describe()})")
 
 
 def _unusable_recordings(missing: dict[str, Piece]) -> dict[str, ClipError]:

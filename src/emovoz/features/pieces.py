@@ -66,7 +66,7 @@ def speech_pieces(clip: Clip, encoder: SpeechEncoder) -> list[Piece]:
         pieces.append(
             Piece(
                 clip,
-                f"{key}-{k}of{count}",
+                f"{key}-{k}of{count}x{frames}",
                 seconds - k * length if ends else length,
                 start=begin + k * length,
                 end=clip.end if ends else begin + (k + 1) * length + encoder.overlap_frames / encoder.frame_rate,

@@ -50,6 +50,10 @@ class StoredFeatures(ClipSequence):
             yield self.store.read(branch.encoder.fingerprint, piece.key, branch.layers, branch.view)
 
 
+AT_ONCE = 16
+"""Clips encoded together, their audio in memory; it does not change a result."""
+
+
 class EncodedFeatures(ClipSequence):
     """Features of each clip, encoded anew whenever they are asked for."""
 
@@ -69,10 +73,11 @@ class EncodedFeatures(ClipSequence):
         Raises:
             InputError: a clip that cannot be used.
         """
-        clips = [self.clips[i] for i in positions]
         features = []
-        for clip, found in zip(clips, encode_clips(clips, self.encoders), strict=True):
-            if isinstance(found, ClipError):
-                raise InputError(f"{clip.describe()}: {found}")
-            features.append(found)
+        for start in range(0, len(positions), AT_ONCE):
+            clips = [self.clips[i] for i in positions[start : start + AT_ONCE]]
+            for clip, found in zip(clips, encode_clips(clips, self.encoders), strict=True):
+                if isinstance(found, ClipError):
+                    raise InputError(f"{clip.describe()}: {found}")
+                features.append(found)
         return features
