@@ -128,7 +128,7 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _names_in_docstrings(request: pytest.FixtureRequest) -> None:
     """What the examples in docstrings find: a saved `model`, a `recording`, and the demo corpus as `corpus`."""
-    if isinstance(request.node, pytest.DoctestItem) and "model" in request.node.dtest.docstring:
+    if isinstance(request.node, pytest.DoctestItem) and "model" in str(request.node.dtest.docstring):
         names = request.getfixturevalue("doctest_namespace")
         demo: Corpus = request.getfixturevalue("demo")
         names["corpus"] = demo

@@ -1,5 +1,6 @@
 """Text encoders of many families, from tiny random checkpoints of their own classes: equal to plain transformers."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,11 @@ def test_a_directory_without_a_tokenizer_is_a_sentence(tmp_path: Path) -> None:
         file.unlink()
     with pytest.raises(InputError, match="tokenizer"):
         load_text_encoder(str(tmp_path))
+
+
+def test_a_setting_that_no_weight_tells_changes_the_fingerprint(tmp_path: Path) -> None:
+    checkpoint("T5 encoder", tmp_path)
+    before = load_text_encoder(str(tmp_path)).fingerprint
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"relative_attention_max_distance": 9}))
+    assert load_text_encoder(str(tmp_path)).fingerprint != before

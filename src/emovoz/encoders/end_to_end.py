@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from emovoz.corpus.audio import RESAMPLER
+from emovoz.encoders.fingerprint import architecture, fingerprint, weights_digest
+from emovoz.encoders.placement import PRECISION
 from emovoz.encoders.speech import SpeechEncoder
+
+WINDOW_SECONDS, OVERLAP_SECONDS = 30, 5
+"""Of the encoders that have no window of their own."""
 
 FEWEST_ROWS = 32
 """Below some 20 rows matrix multiplication takes another path and rounds differently; short clips are filled up."""
@@ -44,6 +50,19 @@ class EndToEndEncoder(SpeechEncoder):
             kept[i] = self._last(hidden) if i == len(self.blocks) else hidden
         states = torch.stack([kept[i][: sum(lengths)] for i in layers])
         return list(states.split(lengths, dim=1))
+
+    def fingerprint_with(self, **settings: Any) -> str:
+        """The fingerprint: weights, windows and all that every such encoder has, and the settings of this one."""
+        return fingerprint(
+            weights_digest(self.model),
+            architecture=architecture(self.model.config),
+            mode="unpadded",
+            windows=(self.window_frames, self.overlap_frames),
+            resampler=RESAMPLER,
+            backend="torch",
+            precision=str(PRECISION),
+            **settings,
+        )
 
     def _filled(self, waveform: np.ndarray) -> np.ndarray:
         return np.pad(waveform, (0, max(0, self.fewest_samples - len(waveform))))

@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from emovoz.corpus.audio import RESAMPLER
-from emovoz.encoders.end_to_end import EndToEndEncoder, each
-from emovoz.encoders.fingerprint import architecture, fingerprint, weights_digest
-from emovoz.encoders.placement import PRECISION, compute_device
+from emovoz.encoders.end_to_end import OVERLAP_SECONDS, WINDOW_SECONDS, EndToEndEncoder, each
+from emovoz.encoders.placement import compute_device
 from emovoz.encoders.pretrained import load_frozen, preprocessor
-from emovoz.encoders.wav2vec2 import OVERLAP_SECONDS, UNUSED, WINDOW_SECONDS
+from emovoz.encoders.wav2vec2 import UNUSED
 
 HOP, WINDOW = 160, 400
 
@@ -46,9 +44,7 @@ class W2VBertSpeechEncoder(EndToEndEncoder):
         self.fewest_samples = WINDOW + (stride - 1) * HOP
         self.window_frames = round(WINDOW_SECONDS * self.frame_rate)
         self.overlap_frames = round(OVERLAP_SECONDS * self.frame_rate)
-        self.fingerprint = fingerprint(
-            weights_digest(self.model),
-            architecture=architecture(config),
+        self.fingerprint = self.fingerprint_with(
             positions=(
                 config.position_embeddings_type,
                 config.left_max_position_embeddings,
@@ -57,11 +53,6 @@ class W2VBertSpeechEncoder(EndToEndEncoder):
             ),
             filter_bank=(bands, stride, HOP, WINDOW),
             sample_rate=self.sample_rate,
-            mode="unpadded",
-            windows=(self.window_frames, self.overlap_frames),
-            resampler=RESAMPLER,
-            backend="torch",
-            precision=str(PRECISION),
         )
 
     def _embed(self, waveform: np.ndarray) -> Tensor:

@@ -9,13 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from emovoz.corpus.audio import RESAMPLER
-from emovoz.encoders.end_to_end import EndToEndEncoder, attend
-from emovoz.encoders.fingerprint import architecture, fingerprint, weights_digest
-from emovoz.encoders.placement import PRECISION, compute_device
+from emovoz.encoders.end_to_end import OVERLAP_SECONDS, WINDOW_SECONDS, EndToEndEncoder, attend
+from emovoz.encoders.placement import compute_device
 from emovoz.encoders.pretrained import load_frozen, preprocessor
 
-WINDOW_SECONDS, OVERLAP_SECONDS = 30, 5
 UNUSED = ("masked_spec_embed", "adapter.")
 """Of the training by masking, and of what may come after the last hidden state."""
 
@@ -49,20 +46,13 @@ class Wav2Vec2SpeechEncoder(EndToEndEncoder):
         self.fewest_samples = _receptive_field(config.conv_kernel, config.conv_stride)
         self.window_frames = round(WINDOW_SECONDS * self.frame_rate)
         self.overlap_frames = round(OVERLAP_SECONDS * self.frame_rate)
-        self.fingerprint = fingerprint(
-            weights_digest(self.model),
-            architecture=architecture(config),
+        self.fingerprint = self.fingerprint_with(
             convolutions=(list(config.conv_kernel), list(config.conv_stride), config.feat_extract_activation),
             feature_norm=getattr(config, "feat_extract_norm", None),
             stable=self.stable,
             buckets=(getattr(config, "num_buckets", None), getattr(config, "max_bucket_distance", None)),
             normalise=self.normalise,
             sample_rate=self.sample_rate,
-            mode="unpadded",
-            windows=(self.window_frames, self.overlap_frames),
-            resampler=RESAMPLER,
-            backend="torch",
-            precision=str(PRECISION),
         )
 
     def _embed(self, waveform: np.ndarray) -> Tensor:

@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu
 
-from emovoz.corpus.audio import RESAMPLER
 from emovoz.encoders import log_mel
 from emovoz.encoders.end_to_end import EndToEndEncoder, attend
-from emovoz.encoders.fingerprint import architecture, fingerprint, weights_digest
-from emovoz.encoders.placement import PRECISION, compute_device
+from emovoz.encoders.placement import compute_device
 from emovoz.encoders.pretrained import load_frozen
 
 
@@ -40,15 +38,8 @@ class WhisperSpeechEncoder(EndToEndEncoder):
         self.frame_rate = log_mel.SAMPLE_RATE / log_mel.HOP / 2
         self.window_frames = config.max_source_positions
         self.overlap_frames = self.window_frames // 6
-        self.fingerprint = fingerprint(
-            weights_digest(self.model),
-            architecture=architecture(config),
-            mode="unpadded",
-            windows=(self.window_frames, self.overlap_frames),
-            resampler=RESAMPLER,
+        self.fingerprint = self.fingerprint_with(
             mel=(config.num_mel_bins, log_mel.WINDOW, log_mel.HOP, log_mel.CEILING),
-            backend="torch",
-            precision=str(PRECISION),
         )
 
     def _embed(self, waveform: np.ndarray) -> Tensor:
