@@ -68,6 +68,10 @@ def main() -> None:
         _fail(None, debug, 130, ["stopped"])
     except KeyboardInterrupt as error:
         _fail(error, debug, 130, ["stopped"])
+    except OSError as error:
+        if error.filename is None:
+            _fail(error, debug, 1, [f"emovoz failed: {error}", "run again with --debug for details"])
+        _fail(error, debug, 2, [f"{error.filename}: cannot be read or written ({error.strerror})"])
     except Exception as error:
         if hasattr(error, "format_message"):
             _fail(error, debug, 2, [error.format_message()])
@@ -116,6 +120,9 @@ def extract(
         print(json.dumps(done.to_dict()))
         return
     encoded = ", ".join(f"{count} new {name}" for name, count in done.encoded.items())
+    if not any(done.encoded.values()):
+        print(f"{done.clips} clips: all are in {_store(store).root} already ({encoded})")
+        return
     print(
         f"{done.clips} clips ({encoded}); {done.audio_seconds / 3600:.2f} h encoded in {done.seconds:.1f} s, "
         f"{done.times_real_time:.0f}x real time; {done.stored_bytes / 1e6:.1f} MB added to {_store(store).root}"
@@ -141,7 +148,8 @@ def train(
 ) -> None:
     """Train a recogniser; without --dev a part of the corpus, with other speakers where known, serves as dev."""
     from emovoz import train as train_recognizer
-    from emovoz.inference.recognizer import check_model_directory
+    from emovoz.inference.recognizer import CARD, check_model_directory
+    from emovoz.progress import say
     from emovoz.training.checkpoints import checkpoint_beside, has_checkpoint, remove_checkpoint
 
     chosen = _recipe(recipe, settings)
@@ -149,6 +157,8 @@ def train(
     check_model_directory(out)
     corpus = _corpus(manifest, audio_dir, chosen, excluded=exclude_label)
     judges = _corpus(dev, audio_dir, chosen, excluded=exclude_label) if dev else None
+    if (out / CARD).is_file():
+        say(f"{out} holds a model; it is replaced once the new one is trained")
     checkpoint = checkpoint_beside(out)
     try:
         recognizer = train_recognizer(
@@ -174,14 +184,8 @@ def train(
         return
     print(f"trained on {len(corpus)} clips, {len(recognizer.labels)} labels: {', '.join(recognizer.labels)}")
     if dev_score is not None:
-        print(f"dev macro-F1 {dev_score:.3f} ({_DEV_MEANING[chosen.training.keep]})")
+        print(f"dev macro-F1 {dev_score:.3f} ({_dev_meaning(chosen, given=dev is not None)})")
     print(f"model: {out}")
-
-
-_DEV_MEANING = {
-    "best": "it chose the epoch, so it flatters; evaluate on other clips",
-    "last": "it chose nothing; evaluate on other clips for an interval",
-}
 
 
 @app.command()
@@ -190,7 +194,7 @@ def crossval(
     audio_dir: AudioDir = None,
     recipe: Annotated[list[str] | None, typer.Option(help="Repeatable: compares.")] = None,
     settings: Settings = None,
-    folds: Annotated[int | None, typer.Option(help="By default 5, or as many as there are groups.", min=2)] = None,
+    folds: Annotated[int | None, typer.Option(help="By default 5, or fewer with few groups or clips.", min=2)] = None,
     group: Annotated[str | None, typer.Option(help="Column kept apart; by default speaker, where known.")] = None,
     seeds: Annotated[int, typer.Option(help="Runs with different seeds.", min=1)] = 3,
     exclude_label: Excluded = None,
@@ -265,20 +269,23 @@ def predict(
     audio_dir: AudioDir = None,
     batch_size: Annotated[int, typer.Option(help="Clips encoded together.", min=1)] = 16,
 ) -> None:
-    """Label clips: a line each, also for one that cannot be judged."""
+    """Label clips: a line each, also for one that cannot be judged; then the exit code is 2."""
     from emovoz import InputError, Recognizer
     from emovoz.inference.inputs import clips_of, with_text
     from emovoz.inference.lines import WRITERS
+    from emovoz.progress import say
 
     if form not in WRITERS:
         raise InputError(f"--format {form}: choose {' or '.join(WRITERS)}")
     recognizer = Recognizer.from_pretrained(model)
     given = _with_stdin(inputs) if len(inputs) > 1 or "-" in inputs else inputs[0]
     clips = with_text(clips_of(given, audio_dir=audio_dir), text)
-    failed = 0
+    judged = failed = 0
     for line, prediction in WRITERS[form](recognizer.predict_each(clips, batch_size=batch_size), recognizer.labels):
         print(line, flush=True)
+        judged += prediction is not None and prediction.error is None
         failed += prediction is not None and prediction.error is not None
+    say(f"{judged} judged{f', {failed} not: their lines say why' if failed else ''}")
     raise typer.Exit(2 if failed else 0)
 
 
@@ -288,10 +295,12 @@ def encoders(
     as_json: AsJson = False,
 ) -> None:
     """The encoders known by name: where their weights would come from here, size, licence, usable or not."""
-    from emovoz.encoders.status import check_encoder, encoder_table
+    from emovoz.encoders.status import FURTHER_ENCODERS, check_encoder, encoder_table
 
     rows = [check_encoder(check)] if check else encoder_table()
     print_table(rows, as_json)
+    if not (check or as_json):
+        print(FURTHER_ENCODERS)
 
 
 @app.command()
@@ -309,6 +318,14 @@ def recipes(
         print(Recipe.load(name).to_yaml(), end="")
 
 
+def _dev_meaning(recipe: "RecipeOf", *, given: bool) -> str:
+    if recipe.training.keep == "best":
+        return "it chose the epoch, so it flatters; evaluate on other clips"
+    if given:
+        return "it chose nothing; evaluate for an interval"
+    return "on a part held out only to measure it; the saved model has learned from all clips"
+
+
 def _recipe(name: str, settings: list[str] | None) -> "RecipeOf":
     from emovoz import Recipe
 
@@ -324,11 +341,16 @@ def _corpus(
     excluded: list[str] | None = None,
     audio: bool | None = None,
 ) -> "Corpus":
-    from emovoz import Corpus
+    from emovoz import Corpus, InputError
     from emovoz.progress import say
 
     needed = audio_dir is not None or recipe.text is None if audio is None else audio
     corpus = Corpus.from_manifest(manifest, audio_dir, audio=needed, labels=labels)
+    if labels and audio_dir is None and recipe.speech and recipe.text and not any(clip.audio for clip in corpus):
+        raise InputError(
+            f"{manifest}: no clip has audio, and recipe {recipe.name} is to hear it too: "
+            "name its folder with --audio-dir, or choose a recipe for words alone (--recipe text)"
+        )
     there = [label for label in excluded or () if label in corpus.labels]
     for label in set(excluded or ()) - set(there):
         say(f"{manifest}: no clip is labelled {label!r}, so none is left out; labels: {', '.join(corpus.labels)}")

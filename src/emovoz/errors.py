@@ -23,12 +23,14 @@ class ClipError(ValueError):
     """One clip cannot be used; the message says why. Others are not affected."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     """The end of a sentence that names the known word nearest to an unknown one; nothing where none is near.
+
+    `cutoff`, from 0 to 1, says how near is near.
 
     >>> did_you_mean("JOY", ["anger", "joy"]), did_you_mean("boredom", ["anger", "joy"])
     ("; did you mean 'joy'?", '')
     """
     by_lower = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
     return f"; did you mean {by_lower[near[0]]!r}?" if near else ""

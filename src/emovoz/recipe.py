@@ -75,7 +75,7 @@ class Features(_Section):
     """
 
     layers: Literal["used"] | Layers = "used"
-    stride: Annotated[int, Field(ge=1)] = 1
+    stride: Annotated[int, Field(ge=1, le=100)] = 1
     precision: Literal["float16", "float32"] = "float16"
     cache: bool = True
 
@@ -320,10 +320,15 @@ def _override(settings: dict[str, Any], override: str) -> None:
         raise InputError(f"--set {override!r}: the value is not valid YAML") from error
 
 
+_SECTIONS = ("speech", "text", "features", "model", "training", "evaluation")
+
+
 def _sentence(fault: Any) -> str:
     path = [str(part) for part in fault["loc"]]
     if fault["type"] == "extra_forbidden":
-        return f"{'.'.join(path)}: no such setting{did_you_mean(path[-1], _keys(path[:-1]))}"
+        elsewhere = [f"{section}.{path[-1]}" for section in _SECTIONS if path[-1] in _keys([section])]
+        hint = f"; did you mean {' or '.join(elsewhere)}?" if elsewhere else did_you_mean(path[-1], _keys(path[:-1]))
+        return f"{'.'.join(path)}: no such setting{hint}"
     reason = fault["msg"].removeprefix("Value error, ")
     # pydantic names the branch of a union too, which says nothing to the reader of a YAML file
     place = ".".join(part for part in path if "[" not in part)

@@ -199,3 +199,12 @@ def test_parts_of_a_recording_in_one_pass_are_those_read_one_by_one(tmp_path: Pa
     for part, (start, end) in zip(found, parts, strict=True):
         one = load_audio(path, 16000, start=start, end=end, silence=True)
         np.testing.assert_allclose(part, one, atol=1e-5)
+
+
+def test_parts_with_a_gap_between_them_and_eight_bit_samples() -> None:
+    samples = (np.arange(16000 * 30) // 16000).astype(np.float32) / 100
+    seconds = [part.mean() * 100 for part in load_parts(Waveform(samples, 16000), 16000, [(0, 1), (25, 26), (29, 30)])]
+    assert seconds == pytest.approx([0, 25, 29], abs=1e-3)
+    assert load_audio(Waveform(np.tile(np.array([0, 128, 255], np.uint8), 2000), 16000))[:3] == pytest.approx(
+        [-1, 0, 127 / 128]
+    )

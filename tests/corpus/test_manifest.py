@@ -166,3 +166,31 @@ def test_known_columns_land_in_the_clip_and_others_in_extra(tmp_path: Path) -> N
     assert (second.id, second.speaker, second.split, second.language) == ("b", None, None, None)
     assert second.transcription == ""
     assert corpus.values("take") == ["2", "3"]
+
+
+def test_a_row_may_lack_audio_where_its_cell_says_so_but_a_named_file_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "audio").mkdir()
+    write_tone(tmp_path / "audio" / "a.wav")
+    path = tmp_path / "m.csv"
+    path.write_text("id,audio,label,transcription\na,a.wav,joy,sí\nb,,joy,hola\n")
+    one, other = Corpus.from_manifest(path, tmp_path / "audio")
+    assert one.audio == tmp_path / "audio" / "a.wav"
+    assert other.audio is None
+    path.write_text("id,audio,label,transcription\na,audio/a.wav,joy,sí\nb,audio/b.wav,joy,sí\n")
+    with pytest.raises(InputError, match=r"row 3: audio file not found, though others are: .*b\.wav"):
+        Corpus.from_manifest(path)
+
+
+def test_an_id_without_its_ending_and_a_slip_of_the_pen_are_pointed_out(
+    tmp_path: Path, shown: Callable[[], str]
+) -> None:
+    write_tone(tmp_path / "a.wav")
+    path = tmp_path / "m.csv"
+    path.write_text("id,label\na,joy\n")
+    with pytest.raises(InputError, match=r"did you mean 'a\.wav'"):
+        Corpus.from_manifest(path, tmp_path)
+    path.write_text("id,label,transcription\na,anger,x\nb,anger,y\nc,angr,z\nd,joy,v\n")
+    Corpus.from_manifest(path)
+    told = shown()
+    assert "'angr'" in told
+    assert "'joy'" not in told

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emovoz.corpus import check_audio, load_audio, seconds_of
+from emovoz.corpus import check_audio, load_audio, load_parts, seconds_of
 from emovoz.errors import ClipError
 from sounds import cut, rms
 
@@ -201,3 +201,16 @@ def test_without_pyav_the_way_to_it_is_told_where_it_would_help(
             use(path)
         with pytest.raises(ClipError, match=r"^not readable as audio \([^;]*\)$"):
             use(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"),
+    [("a.m4a", "aac", RATE), ("a.mkv", "aac", RATE), ("a.webm", "libopus", 48000), ("a.avi", "mp3", RATE)],
+)
+def test_parts_in_one_pass_end_where_the_track_does(
+    tmp_path: Path, speech: np.ndarray, name: str, codec: str, rate: int
+) -> None:
+    path = write_media(tmp_path / name, speech, codec, rate)
+    parts = [(None, 5.0), (4.0, 9.5), (8.0, None)]
+    for part, (start, end) in zip(load_parts(path, 16000, parts), parts, strict=True):
+        np.testing.assert_array_equal(part, load_audio(path, 16000, start=start, end=end))

@@ -1,5 +1,6 @@
 """Long recordings: in pieces that memory can hold, frame by frame what the recording at once would give."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,3 +124,35 @@ def test_a_stride_averages_frames_and_the_last_ones_that_are_left(frames: int) -
     means = mean_of(states, 3)
     expected = [states[:, i : i + 3].mean(1) for i in range(0, frames, 3)]
     torch.testing.assert_close(means, torch.stack(expected, dim=1))
+
+
+def test_means_over_frames_take_no_notice_of_where_pieces_meet(tiny_whisper: Path, long_samples: np.ndarray) -> None:
+    clip = Clip("long", Waveform(long_samples, RATE))
+    speech = {"model": str(tiny_whisper)}
+    strided, plain = (
+        FrozenEncoders.of(Recipe.checked({"speech": speech, "features": {"stride": stride}})) for stride in (3, 1)
+    )
+    ((means,), (frames,)) = (list(encode_clips([clip], encoders)) for encoders in (strided, plain))
+    assert isinstance(means, ClipFeatures)
+    assert isinstance(frames, ClipFeatures)
+    expected = mean_of(frames.by_modality["speech"].float(), 3)
+    found = means.by_modality["speech"].float()
+    assert found.shape == expected.shape
+    # pieces meet a frame or two away from the middle of the overlap
+    assert relative_gap(found[:, 900:1700], expected[:, 900:1700]) <= 0.1
+    torch.testing.assert_close(found[:, :800], expected[:, :800], rtol=2e-3, atol=2e-3)
+
+
+def test_a_contradiction_in_labels_is_told_once(
+    tiny: FrozenEncoders, long_samples: np.ndarray, tmp_path: Path, shown: Callable[[], str]
+) -> None:
+    waveform = Waveform(long_samples, RATE)
+    extract(Corpus([Clip("a", waveform, label="joy"), Clip("b", waveform, label="fear")]), tiny, FeatureStore(tmp_path))
+    assert shown().count("the same audio under different labels: a (joy), b (fear)") == 1
+
+
+def test_every_clip_of_an_unusable_recording_is_told(tiny: FrozenEncoders, tmp_path: Path) -> None:
+    silent = Waveform(np.zeros(150 * RATE, np.float32), RATE)
+    with pytest.raises(InputError) as caught:
+        extract(Corpus([Clip("a", silent), Clip("b", silent)]), tiny, FeatureStore(tmp_path))
+    assert [fault.split(":")[0] for fault in caught.value.faults] == ["a", "b"]

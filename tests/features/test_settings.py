@@ -1,5 +1,6 @@
 """What a recipe's section `features` asks for is what is stored and what the head sees."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,21 @@ def test_texts_that_are_cut_are_told_of(encoders_with: Any, tmp_path: Path, show
     clips = [Clip("long", transcription="la casa " * 40), Clip("short", transcription="la casa")]
     extract(Corpus(clips), encoders_with(), FeatureStore(tmp_path))
     assert "1 of 2 new texts fill the 16 tokens" in shown()
+
+
+def test_another_precision_is_encoded_anew_into_the_same_store(encoders_with: Any, tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    extract(CORPUS, encoders_with(), store)
+    exact = encoders_with(precision="float32")
+    assert extract(CORPUS, exact, store).encoded == {"speech": 4, "text": 4}
+    assert StoredFeatures(CORPUS, exact, store)[0].by_modality["speech"].dtype == torch.float32
+    assert StoredFeatures(CORPUS, encoders_with(), store)[0].by_modality["speech"].dtype == torch.float16
+
+
+def test_what_would_not_fit_is_not_begun(encoders_with: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    # the disk as it is, but nearly full
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: type(usage)(usage.total, usage.total, 200_010_000))
+    with pytest.raises(InputError, match="would not fit"):
+        extract(CORPUS, encoders_with(), FeatureStore(tmp_path / "store"))
+    assert not (tmp_path / "store").exists()

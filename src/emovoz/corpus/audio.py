@@ -65,7 +65,7 @@ def load_parts(
         float32 samples [time] of each part.
 
     Raises:
-        ClipError: as in `load_audio`.
+        ClipError: not audio, truncated, samples that are not finite, or a part that lies beyond the end.
 
     >>> ramp = Waveform(np.linspace(0, 1, 16000), rate=16000)
     >>> [len(part) for part in load_parts(ramp, 16000, [(None, 0.5), (0.25, None)])]
@@ -77,11 +77,13 @@ def load_parts(
         blocks = recording.blocks(at, max(last for _, last in bounds))
         held = np.empty(0, np.float32)
         for first, last in bounds:
-            held, at = held[first - at :], first
-            coming = [held]
-            while sum(map(len, coming)) < last - at:
-                coming.append(_finite(_mono(next(blocks))))
-            held = np.concatenate(coming)
+            # blocks may end a little early where a container tells its length rounded
+            while at + len(held) < last and (block := next(blocks, None)) is not None:
+                held = np.concatenate([held, _finite(_mono(block))])
+                passed = min(max(0, first - at), len(held))
+                held, at = held[passed:], at + passed
+            passed = max(0, first - at)
+            held, at = held[passed:], at + passed
             yield _at_rate(held[: last - at], recording.rate, sample_rate)
 
 
@@ -130,8 +132,10 @@ def _sound(recording: Recording, start: float | None, end: float | None, *, sile
 
 def _mono(block: np.ndarray) -> np.ndarray:
     if np.issubdtype(block.dtype, np.integer):
-        # integers stand for -1 to 1, as in a file of that width
-        block = block / (np.iinfo(block.dtype).max + 1.0)
+        # integers stand for -1 to 1, as in a file of that width; unsigned ones around their middle
+        width = np.iinfo(block.dtype)
+        middle = (width.max + 1.0) / 2 if width.min == 0 else 0.0
+        block = (block - middle) / (width.max + 1.0 - middle)
     samples = block.astype(np.float32, copy=False)
     return samples.mean(axis=1) if samples.ndim == 2 else samples
 

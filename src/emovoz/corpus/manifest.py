@@ -1,5 +1,6 @@
 """Reading a manifest: every row is checked, every fault is told at once."""
 
+import glob
 import math
 import os
 from collections import Counter, defaultdict
@@ -10,7 +11,7 @@ from emovoz.corpus.class_folders import read_class_folders
 from emovoz.corpus.clip import Clip
 from emovoz.corpus.recording import is_file
 from emovoz.corpus.tables import COLUMNS, READERS, read_table
-from emovoz.errors import InputError
+from emovoz.errors import InputError, did_you_mean
 from emovoz.progress import say
 
 Cells = Mapping[str, str | None]
@@ -34,25 +35,37 @@ def read_manifest(path: Path, audio_dir: Path | None, *, need_audio: bool, need_
     _check_columns(path, table.columns, need_labels)
     faults: list[str] = []
     clips: list[Clip] = []
+    not_there: list[str] = []
     earlier: dict[tuple[object, ...], str] = {}
     for row in table.rows:
         cells = {name: row.cells.get(name) for name in table.columns}
         wrong = list(row.faults) or _unreadable(cells)
         if not wrong:
-            audio = folder / (_said(cells, "audio") or _said(cells, "id") or "(no id)")
-            found = is_file(audio)
+            audio = _audio(cells, folder)
+            found = audio is not None and is_file(audio)
             # in a folder that was given, a file that is not there is one that is missing
             clip = _clip(cells, audio if found or audio_dir else None, f"{path}: {row.place}")
-            wrong = _faults(cells, None if found else audio, need_audio=need_audio, need_labels=need_labels)
+            wrong = _faults(cells, audio, found=found, need_audio=need_audio, need_labels=need_labels)
+            if not found and not wrong and _said(cells, "audio") and audio_dir is None:
+                not_there.append(f"{path}: {row.place}: audio file not found, though others are: {audio}")
             wrong += _repeated(clip, row.place, earlier)
             clips.append(clip)
         faults += [f"{path}: {row.place}: {fault}" for fault in wrong]
+    if any(clip.audio for clip in clips):
+        faults += not_there
     if not clips and not faults:
         faults.append(f"{path}: no clip: the file has a header and no rows")
     if faults:
         raise InputError(faults)
     _say_alike(path, clips)
     return clips
+
+
+def _audio(cells: Cells, folder: Path) -> Path | None:
+    """The file of a row: what the column audio names, or else the id; None where an empty cell says there is none."""
+    audio = folder / (_said(cells, "audio") or _said(cells, "id") or "(no id)")
+    says_none = "audio" in cells and not _said(cells, "audio") and not is_file(audio)
+    return None if says_none else audio
 
 
 def _check_audio_dir(path: Path, audio_dir: Path | None) -> None:
@@ -70,7 +83,8 @@ def _check_columns(path: Path, columns: Sequence[str], need_labels: bool) -> Non
     for needed in ("id", "label") if need_labels else ("id",):
         if needed not in columns:
             found = f"found {', '.join(cased)}: column names are lower case" if cased else f"found: {_listed(columns)}"
-            raise InputError(f"{path}: no column {needed!r} ({found}){_how_separated(path, columns)}")
+            needs = "needed: id, and label to train or score; with a meaning too: transcription, speaker, start, end"
+            raise InputError(f"{path}: no column {needed!r} ({found}){_how_separated(path, columns)}; {needs}")
     if cased:
         say(f"{path}: {', '.join(cased)}: no column with a meaning; their names are lower case")
 
@@ -99,15 +113,17 @@ def _is_text(cell: str) -> bool:
     return "\0" not in cell
 
 
-def _faults(cells: Cells, missing: Path | None, *, need_audio: bool, need_labels: bool) -> list[str]:
-    """What is wrong with a row; `missing` is its audio file where there is none."""
+def _faults(cells: Cells, audio: Path | None, *, found: bool, need_audio: bool, need_labels: bool) -> list[str]:
+    """What is wrong with a row; `audio` is the file it means, if any, and `found` whether it is there."""
     faults = []
+    missing = None if found else audio
     if not _said(cells, "id"):
         faults.append("no id")
     if missing and need_audio:
-        faults.append(f"audio file not found: {missing}")
-    if missing and cells.get("transcription") is None:
-        faults.append(f"neither audio ({missing} does not exist) nor a transcription")
+        faults.append(f"audio file not found: {missing}{_named_otherwise(missing)}")
+    if not found and cells.get("transcription") is None:
+        absent = f" ({missing} does not exist)" if missing else ""
+        faults.append(f"neither audio{absent} nor a transcription")
     if need_labels and not _said(cells, "label"):
         faults.append("no label")
     seconds = {name: _seconds(_said(cells, name)) for name in ("start", "end")}
@@ -115,6 +131,12 @@ def _faults(cells: Cells, missing: Path | None, *, need_audio: bool, need_labels
     if seconds["end"] is not None and seconds["end"] <= (seconds["start"] or 0.0):
         faults.append(f"end ({cells['end']}) is not after start ({_said(cells, 'start') or 0})")
     return faults
+
+
+def _named_otherwise(missing: Path) -> str:
+    """A hint at a file that bears the name but for its ending."""
+    there = next(iter(sorted(missing.parent.glob(f"{glob.escape(missing.name)}.*"))), None) if missing.name else None
+    return f"; did you mean {there.name!r}? An id is the whole name of the file" if there else ""
 
 
 def _repeated(clip: Clip, place: str, earlier: dict[tuple[object, ...], str]) -> list[str]:
@@ -167,6 +189,15 @@ def _say_alike(path: Path, clips: Iterable[Clip]) -> None:
     alike = defaultdict(list)
     for label in counts:
         alike["".join(label.casefold().split())].append(f"{label!r} ({counts[label]})")
+    typos = [
+        f"{label!r} ({clip.describe()})"
+        for label, clip in {clip.label: clip for clip in clips if clip.label}.items()
+        if counts[label] == 1
+        and label.casefold() not in {other.casefold() for other in counts if other != label}
+        and did_you_mean(label, [other for other in counts if counts[other] > 1], cutoff=0.8)
+    ]
+    if typos:
+        say(f"{path}: labels of a single clip that may be slips of the pen: {', '.join(typos)}")
     groups = [" and ".join(labels) for labels in alike.values() if len(labels) > 1]
     if groups:
         say(f"{path}: labels that differ only in case or blanks are different labels: {'; '.join(groups)}")

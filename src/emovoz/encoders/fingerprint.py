@@ -20,37 +20,31 @@ def weights_digest(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-_USUAL = (
-    "model_type",
-    "num_attention_heads",
-    "encoder_attention_heads",
-    "hidden_act",
-    "activation_function",
-    "layer_norm_eps",
-)
-_OF_SOME = (
-    "attention_window",
-    "global_attn_every_n_layers",
-    "layer_norm_epsilon",
-    "layer_types",
-    "local_attention",
-    "max_relative_positions",
-    "num_key_value_heads",
-    "pos_att_type",
-    "position_buckets",
-    "relative_attention_max_distance",
-    "rms_norm_eps",
-    "rope_parameters",
-    "rope_theta",
-    "sliding_window",
-)
-
-
 def architecture(config: Any) -> dict[str, Any]:
-    """What a transformers configuration adds to the weights: settings that no tensor's shape tells."""
-    of_some = {name: getattr(config, name, None) for name in _OF_SOME}
-    there = {name: value for name, value in of_some.items() if value is not None}
-    return {**{name: getattr(config, name, None) for name in _USUAL}, **there}
+    """What a speech model's configuration adds to the weights: settings that no tensor's shape tells."""
+    names = (
+        "model_type",
+        "num_attention_heads",
+        "encoder_attention_heads",
+        "hidden_act",
+        "activation_function",
+        "layer_norm_eps",
+    )
+    return {name: getattr(config, name, None) for name in names}
+
+
+def settings_of(config: Any) -> dict[str, Any]:
+    """All of a text model's configuration but what says nothing of hidden states.
+
+    Families differ in what changes them, so a setting counts unless it is known not to: to count one too many costs
+    encoding again, one too few gives the features of another model.
+    """
+    idle = (
+        *("name_or_path", "architectures", "transformers_version", "dtype", "label", "token_id", "dropout", "init"),
+        *("cache", "problem_type", "task", "gradient", "return_dict", "output_", "tie_", "summary_", "classifier"),
+    )
+    settings = {name: value for name, value in config.to_dict().items() if not any(part in name for part in idle)}
+    return json.loads(json.dumps(settings, sort_keys=True, default=str))
 
 
 def fingerprint(weights: str, **settings: Any) -> str:

@@ -31,7 +31,7 @@ class LogMel(SpeechEncoder):
     layers = 1
     frame_rate = SAMPLE_RATE / HOP
     window_frames = 3000
-    overlap_frames = 20
+    overlap_frames = 220
     budget_frames = 30_000
 
     def __init__(self) -> None:

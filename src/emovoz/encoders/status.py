@@ -9,6 +9,12 @@ from emovoz.encoders.known import KNOWN, known_encoder
 from emovoz.encoders.load import SPEECH_FAMILIES, load_speech_encoder, load_text_encoder, model_type
 from emovoz.encoders.sources import directory_of, locate, missing_packages
 
+FURTHER_ENCODERS = (
+    "Further ones by hub id or local directory: speech such as openai/whisper-small, facebook/wav2vec2-xls-r-300m,\n"
+    "facebook/hubert-large-ll60k, microsoft/wavlm-base-plus, facebook/data2vec-audio-base, facebook/w2v-bert-2.0;\n"
+    "text such as dccuchile/bert-base-spanish-wwm-uncased. --check NAME loads one and runs it once."
+)
+
 
 def encoder_table() -> list[dict[str, Any]]:
     """A row for each known encoder; nothing is loaded."""

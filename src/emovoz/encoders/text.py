@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emovoz.encoders.fingerprint import architecture, fingerprint, weights_digest
+from emovoz.encoders.fingerprint import fingerprint, settings_of, weights_digest
 from emovoz.encoders.placement import PRECISION, compute_device, equal_length_batches
 from emovoz.encoders.pretrained import load_frozen
 from emovoz.errors import InputError
@@ -54,7 +54,7 @@ class TextEncoder:
         self.fingerprint = fingerprint(
             weights_digest(self.model),
             tokenizer=self.tokenizer.backend_tokenizer.to_str(),
-            architecture=architecture(config),
+            architecture=settings_of(config),
             prefix=prefix,
             longest=self.longest,
             backend="torch",
@@ -88,7 +88,11 @@ class TextEncoder:
         if not texts:
             return []
         prefixed = [self.prefix + text for text in texts]
-        return self.tokenizer(prefixed, truncation=True, max_length=self.longest)["input_ids"]
+        ids = self.tokenizer(prefixed, truncation=True, max_length=self.longest)["input_ids"]
+        special = (self.tokenizer.eos_token_id, self.tokenizer.bos_token_id, self.tokenizer.unk_token_id, 0)
+        # an empty text has no token at all where a model knows no special ones
+        stand_in = next(one for one in special if one is not None)
+        return [of_text or [stand_in] for of_text in ids]
 
     @torch.inference_mode()
     def _encode_batch(self, tokens: list[list[int]], layers: list[int]) -> list[Tensor]:

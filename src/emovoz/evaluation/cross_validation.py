@@ -1,6 +1,7 @@
 """crossval: recipes compared on the same folds, each clip scored by heads that never saw its group."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def crossval(
     Args:
         corpus: labelled clips.
         recipes: their names must differ.
-        folds: how many; by default 5, or as many as there are groups where they are fewer.
+        folds: how many; by default 5, or fewer where there are fewer groups or clips of a label.
         group: column whose values never stand on both sides; by default the speaker, where every clip has one.
         seeds: runs, with seeds counted up from the recipe's.
         store: where features are kept; by default in the user's cache.
@@ -98,7 +99,8 @@ def _cut(corpus: Corpus, folds: int | None, group: str | None) -> _Folds:
     if group is None:
         why = f" ({nameless} of {len(corpus)} clips name no speaker)" if nameless else ""
         say(f"folds stratified by label{why}; name a column with --group to keep its values apart")
-        tests = stratified_folds(corpus, USUAL_FOLDS if folds is None else folds)
+        most = max(Counter(clip.label for clip in corpus).values())
+        tests = stratified_folds(corpus, max(2, min(USUAL_FOLDS, most)) if folds is None else folds)
         return _Folds(tests, None, [[] for _ in tests])
     values = corpus.values(group)
     tests = grouped_folds(corpus, group, min(USUAL_FOLDS, len(set(values))) if folds is None else folds)

@@ -101,8 +101,10 @@ def collate(clips: Sequence[ClipFeatures], shapes: Mapping[str, tuple[int, int]]
     (torch.Size([2, 2, 3, 4]), [[True, True, True], [False, False, False]])
     """
     batch = {}
+    # asked once: a long recording makes its features whenever they are asked for
+    known = [clip.by_modality for clip in clips]
     for name, (layers, dim) in shapes.items():
         nothing = torch.zeros(layers, 0, dim)
-        padded = MaskedSequence.pad([clip.by_modality.get(name, nothing).float() for clip in clips])
+        padded = MaskedSequence.pad([of_clip.get(name, nothing).float() for of_clip in known])
         batch[name], batch[f"{name}_mask"] = padded.features, padded.mask
     return batch

@@ -86,6 +86,11 @@ class Branch:
             states = self.encoder.encode_each([inputs[i] for i in some], layers)
             for i, state in zip(some, states, strict=True):
                 own = state[:, pieces[i].first : pieces[i].last]
+                if not bool(own.isfinite().all()):
+                    name = pieces[i].clip.describe()
+                    raise InputError(
+                        f"{name}: {self.model} gives values for it that are not finite; are its weights sound?"
+                    )
                 features[i] = stored(mean_of(own, self.stride), self.precision).cpu()
         return [features[i] for i in range(len(pieces))]
 
@@ -263,7 +268,7 @@ def _speech_branch(recipe: Recipe) -> Branch | None:
         kept=kept,
         stride=stride,
         precision=recipe.features.precision,
-        pieces=lambda clip: speech_pieces(clip, encoder),
+        pieces=lambda clip: speech_pieces(clip, encoder, stride),
         read=read,
         read_in_order=read_in_order,
         frames=lambda piece: math.ceil(piece.size * encoder.frame_rate / stride),
@@ -277,6 +282,7 @@ def _text_branch(recipe: Recipe) -> Branch | None:
         return None
     encoder: TextEncoder = load_text_encoder(recipe.text.model, prefix=recipe.text.prefix)
     layers = _chosen(recipe.text.layers, encoder, "text", recipe.text.model)
+    kept = _kept(layers, encoder, recipe.features)
 
     def read(piece: Piece) -> str:
         return piece.clip.transcription or ""
@@ -286,14 +292,14 @@ def _text_branch(recipe: Recipe) -> Branch | None:
         model=recipe.text.model,
         encoder=encoder,
         layers=layers,
-        kept=_kept(layers, encoder, recipe.features),
+        kept=kept,
         stride=1,
         precision=recipe.features.precision,
         pieces=text_pieces,
         read=read,
         read_in_order=lambda pieces: map(read, pieces),
         frames=lambda piece: len(encoder.tokens([read(piece)])[0]),
-        portion=40_000,
+        portion=min(40_000, math.ceil(PORTION_BYTES / (encoder.dim * len(kept) * 4))),
         most_frames=encoder.longest,
     )
 
@@ -303,7 +309,7 @@ def _chosen(layers: Layers, encoder: Encoder, section: str, model: str) -> tuple
     if not chosen or max(chosen) >= encoder.layers or len(set(chosen)) < len(chosen):
         raise InputError(
             f"{section}.layers: {chosen} cannot be used; {model} has {encoder.layers} hidden states, "
-            f"0 (the embedding output) to {encoder.layers - 1}, each usable once"
+            f"0 (the embedding output) to {encoder.layers - 1}, each usable once; all of them: {section}.layers=all"
         )
     return tuple(chosen)
 

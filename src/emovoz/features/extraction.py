@@ -70,8 +70,8 @@ def extract(corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, *, wo
     _say_what_it_will_take(encoders, missing, store)
     done = {name: _Done() for name in encoders.branches}
     for name, branch in encoders.branches.items():
-        faults |= _unusable_recordings(missing[name])
-        sound = {key: piece for key, piece in missing[name].items() if piece.clip.id not in faults}
+        done[name].faults |= _unusable_recordings(missing[name])
+        sound = {key: piece for key, piece in missing[name].items() if key not in done[name].faults}
         _encode_missing(branch, sound, store, workers, done[name])
         faults |= {
             piece.clip.id: done[name].faults[key]
@@ -133,11 +133,12 @@ def _say_what_is_lacking(corpus: Corpus, encoders: FrozenEncoders) -> None:
 
 def _say_what_contradicts(pieces: dict[str, list[Piece]]) -> None:
     """Tell of clips that hold the same sound and are labelled differently."""
-    for same in pieces.values():
-        labels = {piece.clip.label for piece in same if piece.clip.label}
-        if len(labels) > 1:
-            names = ", ".join(f"{piece.clip.describe()} ({piece.clip.label})" for piece in same)
-            say(f"the same audio under different labels: {names}")
+    labels = (
+        tuple((one.clip.describe(), one.clip.label) for one in same if one.clip.label) for same in pieces.values()
+    )
+    for same in dict.fromkeys(labels):
+        if len({label for _, label in same}) > 1:
+            say(f"the same audio under different labels: {', '.join(f'{name} ({label})' for name, label in same)}")
 
 
 def _missing(branch: Branch, pieces: dict[str, list[Piece]], store: FeatureStore) -> dict[str, Piece]:
@@ -167,10 +168,11 @@ def _say_what_is_cut(encoders: FrozenEncoders, missing: dict[str, dict[str, Piec
 
 
 def _unusable_recordings(missing: dict[str, Piece]) -> dict[str, ClipError]:
-    """Long recordings that a walk through them finds unusable, by clip id: told before any piece is encoded."""
+    """Why pieces of long recordings cannot be used, by key: told before any of them is encoded."""
     clips = {piece.clip.id: piece.clip for piece in missing.values() if piece.is_part}
     found = {name: _error_of(clip) for name, clip in clips.items()}
-    return {name: error for name, error in found.items() if error}
+    errors = {key: found.get(piece.clip.id) for key, piece in missing.items()}
+    return {key: error for key, error in errors.items() if error}
 
 
 @dataclass

@@ -41,11 +41,12 @@ def text_pieces(clip: Clip) -> list[Piece]:
     return [Piece(clip, text_key(words), len(words))]
 
 
-def speech_pieces(clip: Clip, encoder: SpeechEncoder) -> list[Piece]:
+def speech_pieces(clip: Clip, encoder: SpeechEncoder, stride: int = 1) -> list[Piece]:
     """The audio of a clip: one piece, or pieces of 50 to 100 s where it is longer.
 
     A piece is a whole number of the encoder's windows and is read with the overlap that joins it to the next. So the
-    pieces one after the other are, frame by frame, what the encoder gives for the recording at once.
+    pieces one after the other are, frame by frame, what the encoder gives for the recording at once. They meet at
+    multiples of the stride, so that every mean is one of `stride` frames.
 
     Raises:
         ClipError: the file cannot be read.
@@ -60,6 +61,7 @@ def speech_pieces(clip: Clip, encoder: SpeechEncoder) -> list[Piece]:
     if count == 1:
         return [Piece(clip, key, seconds, clip.start, clip.end)]
     begin, head = clip.start or 0.0, encoder.overlap_frames // 2
+    borders = [0, *((k * frames + head) // stride * stride for k in range(1, count))]
     pieces = []
     for k in range(count):
         ends = k == count - 1
@@ -70,8 +72,8 @@ def speech_pieces(clip: Clip, encoder: SpeechEncoder) -> list[Piece]:
                 seconds - k * length if ends else length,
                 start=begin + k * length,
                 end=clip.end if ends else begin + (k + 1) * length + encoder.overlap_frames / encoder.frame_rate,
-                first=head if k else 0,
-                last=None if ends else frames + head,
+                first=borders[k] - k * frames,
+                last=None if ends else borders[k + 1] - k * frames,
             )
         )
     return pieces

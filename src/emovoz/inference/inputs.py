@@ -29,7 +29,7 @@ def clips_of(
     Raises:
         InputError: a manifest with faults, an empty folder, or samples without their rate.
     """
-    if not isinstance(inputs, str | Path | Waveform | np.ndarray | Clip | Corpus):
+    if isinstance(inputs, Iterable) and not isinstance(inputs, str | np.ndarray | Corpus):
         for i, one in enumerate(inputs):
             if isinstance(one, str | Path) and Path(one).is_dir():
                 # the same file name may be in several folders
@@ -44,6 +44,10 @@ def clips_of(
         yield inputs
     elif isinstance(inputs, Waveform | np.ndarray):
         yield Clip("(samples)", _waveform(inputs, rate))
+    elif not isinstance(inputs, str | Path):
+        raise InputError(
+            f"not something to predict: {type(inputs).__name__}; a path, an array with its rate, or a Clip"
+        )
     elif Path(inputs).is_dir():
         yield from _folder(Path(inputs))
     elif is_manifest(Path(inputs)):

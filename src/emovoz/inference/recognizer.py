@@ -4,7 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from emovoz.recipe import RECIPE, Recipe
 
 CARD = "recognizer.json"
 FORMAT = 1
+BATCH_SECONDS = 240
 
 
 class Recognizer:
@@ -197,8 +198,18 @@ def _seconds(clip: Clip) -> float | None:
 
 
 def _batches(clips: Iterable[Clip], size: int) -> Iterator[list[Clip]]:
-    iterator = iter(clips)
-    while batch := list(islice(iterator, size)):
+    """Batches of at most so many clips, and of not much more audio than is good to have in memory at once."""
+    batch: list[Clip] = []
+    heard = 0.0
+    for clip in clips:
+        batch.append(clip)
+        # what is wrong with a clip is told where it is encoded
+        with suppress(ClipError):
+            heard += _seconds(clip) or 0.0
+        if len(batch) == size or heard > BATCH_SECONDS:
+            yield batch
+            batch, heard = [], 0.0
+    if batch:
         yield batch
 
 

@@ -11,7 +11,7 @@ from emovoz.features import ClipFeatures, LongClipFeatures, collate
 from emovoz.model import EmotionHead
 from emovoz.model.fusion import Part
 
-AT_ONCE, FRAMES = 32, 8000
+AT_ONCE, FRAMES = 16, 8000
 """Clips fetched at a time, and frames in a batch; neither changes a result."""
 
 

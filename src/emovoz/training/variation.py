@@ -58,11 +58,12 @@ class Varied(Dataset[Example]):
 
 def crop(features: ClipFeatures, frames: int, random: np.random.Generator) -> ClipFeatures:
     """The clip with a random stretch of its speech, as many frames long; shorter speech stays whole."""
-    speech = features.by_modality.get("speech")
+    known = features.by_modality
+    speech = known.get("speech")
     if speech is None or speech.shape[-2] <= frames:
         return features
     start = int(random.integers(speech.shape[-2] - frames + 1))
-    return ClipFeatures({**features.by_modality, "speech": speech[..., start : start + frames, :]})
+    return ClipFeatures({**known, "speech": speech[..., start : start + frames, :]})
 
 
 def mix(example: Example, partner: Example, share: float, classes: int) -> Example:
