@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emovoz.store_cli import Store, store_at
 from emovoz.store_cli import app as store_verbs
 from emovoz.table import print_table
 
 if TYPE_CHECKING:
-    from emovoz import Corpus, FeatureStore
+    from emovoz import Corpus
     from emovoz import Recipe as RecipeOf
 
 app = typer.Typer(
@@ -33,7 +34,6 @@ Manifest = Annotated[
 AudioDir = Annotated[Path | None, typer.Option(help="Folder of the audio files.")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe, a YAML file or a model's folder.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, repeatable.")]
-Store = Annotated[Path | None, typer.Option(help="Folder of the feature store; by default in the user's cache.")]
 Workers = Annotated[int, typer.Option(help="Threads that decode audio.", min=1)]
 Excluded = Annotated[
     list[str] | None, typer.Option("--exclude-label", help="Leave out clips of this label; repeatable.")
@@ -115,17 +115,17 @@ def extract(
 
     chosen = _recipe(recipe, settings)
     corpus = _corpus(manifest, audio_dir, chosen, labels=False)
-    done = extract_corpus(corpus, FrozenEncoders.of(chosen), _store(store), workers=workers)
+    done = extract_corpus(corpus, FrozenEncoders.of(chosen), store_at(store), workers=workers)
     if as_json:
         print(json.dumps(done.to_dict()))
         return
     encoded = ", ".join(f"{count} new {name}" for name, count in done.encoded.items())
     if not any(done.encoded.values()):
-        print(f"{done.clips} clips: all are in {_store(store).root} already ({encoded})")
+        print(f"{done.clips} clips: all are in {store_at(store).root} already ({encoded})")
         return
     print(
         f"{done.clips} clips ({encoded}); {done.audio_seconds / 3600:.2f} h encoded in {done.seconds:.1f} s, "
-        f"{done.times_real_time:.0f}x real time; {done.stored_bytes / 1e6:.1f} MB added to {_store(store).root}"
+        f"{done.times_real_time:.0f}x real time; {done.stored_bytes / 1e6:.1f} MB added to {store_at(store).root}"
     )
 
 
@@ -162,7 +162,7 @@ def train(
     checkpoint = checkpoint_beside(out)
     try:
         recognizer = train_recognizer(
-            corpus, chosen, dev=judges, store=_store(store), workers=workers, checkpoint=checkpoint, resume=resume
+            corpus, chosen, dev=judges, store=store_at(store), workers=workers, checkpoint=checkpoint, resume=resume
         )
         recognizer.save_pretrained(out)
     except KeyboardInterrupt:
@@ -215,7 +215,7 @@ def crossval(
         manifest, audio_dir, recipes[0], excluded=exclude_label, audio=needs_audio or audio_dir is not None
     )
     result = cross_validate(
-        corpus, recipes, folds=folds, group=group, seeds=seeds, store=_store(store), workers=workers
+        corpus, recipes, folds=folds, group=group, seeds=seeds, store=store_at(store), workers=workers
     )
     _show(result.results, as_json)
     if out:
@@ -248,7 +248,7 @@ def evaluate(
         check_file(submission)
     recognizer = Recognizer.from_pretrained(model)
     corpus = _corpus(manifest, audio_dir, recognizer.recipe, labels=False, excluded=exclude_label)
-    evaluation = evaluate_recognizer(recognizer, corpus, store=_store(store), workers=workers)
+    evaluation = evaluate_recognizer(recognizer, corpus, store=store_at(store), workers=workers)
     _show(evaluation.results, as_json)
     if out:
         evaluation.save(out)
@@ -355,12 +355,6 @@ def _corpus(
     for label in set(excluded or ()) - set(there):
         say(f"{manifest}: no clip is labelled {label!r}, so none is left out; labels: {', '.join(corpus.labels)}")
     return corpus.without(*there) if there else corpus
-
-
-def _store(folder: Path | None) -> "FeatureStore":
-    from emovoz.features import FeatureStore, default_store
-
-    return FeatureStore(folder or default_store())
 
 
 def _with_stdin(inputs: list[str]) -> Iterator[str]:

@@ -31,7 +31,7 @@ def list_encoders(store: Store = None, as_json: AsJson = False) -> None:
     from emovoz.features.upkeep import list_features
     from emovoz.table import print_table
 
-    chosen = _store(store)
+    chosen = store_at(store)
     features = list_features(chosen)
     if as_json:
         rows = [asdict(one) | {"last_written": _moment(one).isoformat(timespec="seconds")} for one in features]
@@ -54,7 +54,7 @@ def verify(store: Store = None, as_json: AsJson = False) -> None:
     from emovoz.features.disk import megabytes
     from emovoz.features.upkeep import verify as verify_store
 
-    chosen = _store(store)
+    chosen = store_at(store)
     done = verify_store(chosen)
     if as_json:
         found = {"damaged": _plain(done.damaged), "leftovers": _plain(done.leftovers)}
@@ -92,7 +92,7 @@ def prune(
     from emovoz.features.disk import megabytes
     from emovoz.features.upkeep import prune as prune_store
 
-    chosen = _store(store)
+    chosen = store_at(store)
     done = prune_store(chosen, encoder or (), dry_run=dry_run)
     if as_json:
         strangers = [str(path) for path in done.strangers]
@@ -139,7 +139,8 @@ def _ranges(numbers: tuple[int, ...]) -> str:
     return " ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else " ".join(map(str, run)) for run in runs)
 
 
-def _store(folder: Path | None) -> "FeatureStore":
+def store_at(folder: Path | None) -> "FeatureStore":
+    """The store in a folder, by default that of the user's cache."""
     from emovoz.features import FeatureStore, default_store
 
     return FeatureStore(folder or default_store())

@@ -191,13 +191,12 @@ def test_a_header_without_a_length_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
 def test_parts_of_a_recording_in_one_pass_are_those_read_one_by_one(tmp_path: Path, suffix: str) -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, (44100 * 40, 2))
-    samples[44100 * 12 : 44100 * 14] = 0
     path = tmp_path / f"long.{suffix}"
     soundfile.write(path, samples, 44100)
     parts = [(None, 12.0), (10.0, 21.5), (12.2, 13.8), (30.0, None)]
     found = list(load_parts(path, 16000, parts))
     for part, (start, end) in zip(found, parts, strict=True):
-        one = load_audio(path, 16000, start=start, end=end, silence=True)
+        one = load_audio(path, 16000, start=start, end=end)
         np.testing.assert_allclose(part, one, atol=1e-5)
 
 

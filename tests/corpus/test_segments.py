@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from scipy.signal import resample_poly
 
-from emovoz.corpus import Waveform, check_audio, load_audio, seconds_of
+from emovoz.corpus import Waveform, check_audio, load_audio, load_parts, seconds_of
 from emovoz.errors import ClipError
 from sounds import cut, long_recording, noise, tone, with_one, write
 
@@ -93,14 +93,15 @@ def test_only_the_part_wanted_is_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_audio(cut(path, 0.5), start=1.0, end=2.0), whole[16000:32000])
 
 
-def test_a_silent_part_is_accepted_where_it_is_asked_for() -> None:
+def test_a_silent_part_is_a_fault_alone_and_none_in_a_long_recording() -> None:
     audio = Waveform(np.concatenate([tone(16000), np.zeros(16000)]), 16000)
     with pytest.raises(ClipError, match="silent"):
         load_audio(audio, start=1.0)
-    np.testing.assert_array_equal(load_audio(audio, start=1.0, silence=True), np.zeros(16000))
+    (part,) = load_parts(audio, 16000, [(1.0, None)])
+    np.testing.assert_array_equal(part, np.zeros(16000))
     for samples, reason in ((np.zeros(100), "too short"), (np.zeros(0), "empty"), (with_one(math.nan), "not finite")):
         with pytest.raises(ClipError, match=reason):
-            load_audio(Waveform(samples, 16000), silence=True)
+            load_audio(Waveform(samples, 16000))
 
 
 @pytest.mark.parametrize("at", [0.0, 12.0, 24.9])

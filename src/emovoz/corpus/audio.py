@@ -24,7 +24,6 @@ def load_audio(
     *,
     start: float | None = None,
     end: float | None = None,
-    silence: bool = False,
 ) -> np.ndarray:
     """Decode audio to one channel; of a part, only the part is read.
 
@@ -33,7 +32,6 @@ def load_audio(
             (m4a, aac, wma, the first audio track of a video, ...); or samples in memory.
         sample_rate: the rate wanted, Hz.
         start, end: the part wanted, seconds; all of it by default.
-        silence: whether a silent part is accepted, as in a piece of a longer recording.
 
     Returns:
         float32 samples [time].
@@ -47,7 +45,7 @@ def load_audio(
     (16000,)
     """
     with opened(audio) as recording:
-        samples = np.concatenate(list(_sound(recording, start, end, silence=silence)))
+        samples = np.concatenate(list(_sound(recording, start, end)))
     return _at_rate(samples, recording.rate, sample_rate)
 
 
@@ -98,7 +96,7 @@ def check_audio(audio: Path | Waveform, *, start: float | None = None, end: floa
     emovoz.errors.ClipError: silent: no sample rises above one 16-bit step
     """
     with opened(audio) as recording:
-        for _ in _sound(recording, start, end, silence=False):
+        for _ in _sound(recording, start, end):
             pass
 
 
@@ -113,9 +111,9 @@ def seconds_of(audio: Path | Waveform, *, start: float | None = None, end: float
         return (last - first) / recording.rate
 
 
-def _sound(recording: Recording, start: float | None, end: float | None, *, silence: bool) -> Iterator[np.ndarray]:
+def _sound(recording: Recording, start: float | None, end: float | None) -> Iterator[np.ndarray]:
     """The part as mono blocks [time]; what cannot be used is refused as soon as that is known."""
-    frames, heard = 0, silence
+    frames, heard = 0, False
     for block in recording.blocks(*_bounds(recording, start, end)):
         samples = _finite(_mono(block))
         frames += len(samples)

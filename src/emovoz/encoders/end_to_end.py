@@ -44,10 +44,12 @@ class EndToEndEncoder(SpeechEncoder):
         filler = FEWEST_ROWS - sum(lengths)
         hidden = torch.cat([*clips, *([clips[0].new_zeros(filler, self.dim)] if filler > 0 else [])])
         parts = [*lengths, *([filler] if filler > 0 else [])]
+        wanted = set(layers)
         kept = {0: hidden}
         for i, block in enumerate(self.blocks[: max(layers)], start=1):
             hidden = self._block(block, hidden, parts)
-            kept[i] = self._last(hidden) if i == len(self.blocks) else hidden
+            if i in wanted:
+                kept[i] = self._last(hidden) if i == len(self.blocks) else hidden
         states = torch.stack([kept[i][: sum(lengths)] for i in layers])
         return list(states.split(lengths, dim=1))
 
