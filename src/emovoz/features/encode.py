@@ -16,6 +16,7 @@ from emovoz.errors import ClipError, InputError
 from emovoz.features.batch import ClipFeatures, LongClipFeatures
 from emovoz.features.pieces import Piece, speech_pieces, text_pieces
 from emovoz.features.store import CLEAN, stored
+from emovoz.memory import give_back
 from emovoz.recipe import Features, Layers, Recipe
 
 PORTION_BYTES = 200_000_000
@@ -241,6 +242,7 @@ def mean_of(states: Tensor, stride: int) -> Tensor:
 def _encoded_in_order(branch: Branch, pieces: list[Piece]) -> Iterator[Tensor]:
     for piece, value in zip(pieces, branch.read_in_order(pieces), strict=True):
         yield branch.encode([piece], [value], branch.layers)[0]
+        give_back()
 
 
 def _speech_branch(recipe: Recipe) -> Branch | None:
