@@ -40,25 +40,24 @@ def check(endpoint: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.usefixtures("own_hub_cache")
-def test_an_encoder_is_fetched_once_and_then_serves_offline(tiny_whisper: Path) -> None:
-    with local_hub("someone/tiny-whisper", {"main": tiny_whisper}, {}) as endpoint:
+def is_fetched_once(tiny_whisper: Path, revisions: dict[str, Path], pull_requests: dict[int, str]) -> None:
+    """The encoder is that of the directory, and serves again when the hub is gone."""
+    with local_hub("someone/tiny-whisper", revisions, pull_requests) as endpoint:
         code, first = check(endpoint)
     assert code == 0, first
     assert load_speech_encoder(str(tiny_whisper)).fingerprint in first
     code, second = check(endpoint)
     assert code == 0, second
+
+
+@pytest.mark.usefixtures("own_hub_cache")
+def test_an_encoder_is_fetched_once_and_then_serves_offline(tiny_whisper: Path) -> None:
+    is_fetched_once(tiny_whisper, {"main": tiny_whisper}, {})
 
 
 @pytest.mark.usefixtures("own_hub_cache")
 def test_where_the_weights_are_a_pickle_the_converted_ones_serve(tiny_whisper: Path, pickled: Path) -> None:
-    revisions = {"main": pickled, "refs/pr/3": tiny_whisper}
-    with local_hub("someone/tiny-whisper", revisions, CONVERSION) as endpoint:
-        code, first = check(endpoint)
-    assert code == 0, first
-    assert load_speech_encoder(str(tiny_whisper)).fingerprint in first
-    code, second = check(endpoint)
-    assert code == 0, second
+    is_fetched_once(tiny_whisper, {"main": pickled, "refs/pr/3": tiny_whisper}, CONVERSION)
 
 
 @pytest.mark.usefixtures("own_hub_cache")
