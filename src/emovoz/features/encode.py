@@ -95,9 +95,9 @@ class Branch:
                 features[i] = stored(mean_of(own, self.stride), self.precision).cpu()
         return [features[i] for i in range(len(pieces))]
 
-    def bytes_of(self, piece: Piece, layers: int) -> int:
-        """What so many layers of a piece will take in the store."""
-        return self.frames(piece) * layers * self.encoder.dim * (2 if self.precision == "float16" else 4)
+    def bytes_of(self, frames: int, layers: int) -> int:
+        """What so many layers of so many frames will take in the store."""
+        return frames * layers * self.encoder.dim * (2 if self.precision == "float16" else 4)
 
 
 @dataclass(frozen=True)

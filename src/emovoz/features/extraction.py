@@ -66,8 +66,12 @@ def extract(corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, *, wo
     _say_what_is_lacking(corpus, encoders)
     pieces, faults = pieces_of_corpus(corpus, encoders)
     missing = {name: _missing(branch, pieces[name], store) for name, branch in encoders.branches.items()}
-    _say_what_is_cut(encoders, missing)
-    _say_what_it_will_take(encoders, missing, store)
+    frames = {
+        name: {key: branch.frames(piece) for key, piece in missing[name].items()}
+        for name, branch in encoders.branches.items()
+    }
+    _say_what_is_cut(encoders, missing, frames)
+    _say_what_it_will_take(encoders, frames, store)
     done = {name: _Done() for name in encoders.branches}
     for name, branch in encoders.branches.items():
         done[name].faults |= _unusable_recordings(missing[name])
@@ -146,22 +150,24 @@ def _missing(branch: Branch, pieces: dict[str, list[Piece]], store: FeatureStore
     return {key: pieces[key][0] for key in keys}
 
 
-def _say_what_it_will_take(encoders: FrozenEncoders, missing: dict[str, dict[str, Piece]], store: FeatureStore) -> None:
+def _say_what_it_will_take(encoders: FrozenEncoders, frames: dict[str, dict[str, int]], store: FeatureStore) -> None:
     """Tell the size of what is to be stored before it is made, and stop where there is no room for it."""
     size = sum(
-        branch.bytes_of(piece, len(store.absent_layers(branch.encoder.fingerprint, key, branch.kept, branch.view)))
+        branch.bytes_of(count, len(store.absent_layers(branch.encoder.fingerprint, key, branch.kept, branch.view)))
         for name, branch in encoders.branches.items()
-        for key, piece in missing[name].items()
+        for key, count in frames[name].items()
     )
     if size:
-        what = ", ".join(f"{len(of_branch)} {name}" for name, of_branch in missing.items() if of_branch)
+        what = ", ".join(f"{len(of_branch)} {name}" for name, of_branch in frames.items() if of_branch)
         say(f"to encode: {what}; about {size / 1e6:.1f} MB for {store.root}, {store.free_bytes() / 1e9:.1f} GB free")
         store.check_room(size)
 
 
-def _say_what_is_cut(encoders: FrozenEncoders, missing: dict[str, dict[str, Piece]]) -> None:
+def _say_what_is_cut(
+    encoders: FrozenEncoders, missing: dict[str, dict[str, Piece]], frames: dict[str, dict[str, int]]
+) -> None:
     for name, branch in encoders.branches.items():
-        full = [piece for piece in missing[name].values() if branch.frames(piece) == branch.most_frames]
+        full = [piece for key, piece in missing[name].items() if frames[name][key] == branch.most_frames]
         if full:
             what = f"the {branch.most_frames} tokens that {branch.model} takes; what is beyond is not read"
             say(f"{len(full)} of {len(missing[name])} new texts fill {what} (such as {full[0].clip.describe()})")
