@@ -64,7 +64,7 @@ def _elicited() -> Corpus:
 
 
 def _scores(corpus: Corpus, recipe: str, dropout: float, kinds: list[str], store: FeatureStore) -> list[str]:
-    settings = [f"training.modality_dropout={dropout}"] if recipe == "default" else []
+    settings = [f"augmentation.modality_dropout={dropout}"] if recipe == "default" else []
     loaded = Recipe.load(recipe, settings)
     truth: list[int] = []
     predicted: dict[str, list[int]] = {kind: [] for kind in kinds}

@@ -55,13 +55,13 @@ def test_a_written_recipe_has_every_setting(tmp_path: Path) -> None:
     written = yaml.safe_load(Recipe.load("speech").to_yaml())
     assert set(written) == set(Recipe.model_fields)
     assert set(written["training"]) == set(type(Recipe.load("speech").training).model_fields)
-    assert written["speech"] == {"model": "whisper-base", "layers": [2, 3, 4]}
+    assert written["speech"] == {"model": "whisper-base", "layers": [2, 3, 4], "lora": None}
     assert written["text"] is None
 
 
 def test_a_file_without_a_name_takes_that_of_the_file(tmp_path: Path) -> None:
-    assert Recipe.load(write(tmp_path, "speech: {}")).name == "mine"
-    assert Recipe.load(write(tmp_path, "name: otra\nspeech: {}")).name == "otra"
+    assert Recipe.load(write(tmp_path, "speech: {model: log-mel}")).name == "mine"
+    assert Recipe.load(write(tmp_path, "name: otra\nspeech: {model: log-mel}")).name == "otra"
 
 
 @pytest.mark.parametrize(
@@ -86,11 +86,11 @@ def test_an_unknown_setting_is_answered_with_the_nearest(override: str, fault: s
         ("training.batch_size=0", "training.batch_size: "),
         ("training.learning_rate=0", "training.learning_rate: "),
         ("training.seed=-1", "training.seed: "),
-        ("training.crop_seconds=0", "training.crop_seconds: "),
-        ("training.mixup=-1", "training.mixup: "),
+        ("augmentation.crop_seconds=0", "augmentation.crop_seconds: "),
+        ("augmentation.mixup=-1", "augmentation.mixup: "),
         ("training.dev_fraction=0.6", "training.dev_fraction: "),
         ("model.dropout=1", "model.dropout: Input should be less than 1 (given: 1)"),
-        ("model.pooling=max", "model.pooling: Input should be 'attention', 'mean' or 'mean_std' (given: 'max')"),
+        ("model.pooling=median", "model.pooling: Input should be 'attention', "),
         ("speech.layers=[1, -2]", "speech.layers"),
         ("evaluation.bootstrap=5", "evaluation.bootstrap: "),
         ("training=3", "training: "),
@@ -127,11 +127,15 @@ LOGISTIC = ("training.method=logistic_regression", "model.hidden_layers=0")
             "logistic_regression can fit the last layer only; change model.width, model.pooling attention",
         ),
         ("speech", ["training.patience=3"], "training.patience needs training.keep best"),
-        ("speech", ["training.modality_dropout=0.1"], "training.modality_dropout needs both speech and text"),
-        ("default", ["text=null"], "training.modality_dropout needs both speech and text"),
-        ("baseline-logreg", ["training.mixup=0.2"], "training.mixup needs training.method gradient"),
-        ("text", ["training.crop_seconds=2"], "training.crop_seconds needs speech"),
-        ("speech", ["training.crop_seconds=2"], "training.crop_seconds needs a head that learns before pooling, .*"),
+        ("speech", ["augmentation.modality_dropout=0.1"], "augmentation.modality_dropout needs both speech and text"),
+        ("default", ["text=null"], "augmentation.modality_dropout needs both speech and text"),
+        ("baseline-logreg", ["augmentation.mixup=0.2"], "augmentation.mixup needs training.method gradient"),
+        ("text", ["augmentation.crop_seconds=2"], "augmentation.crop_seconds needs a section speech"),
+        (
+            "speech",
+            ["augmentation.crop_seconds=2"],
+            "augmentation.crop_seconds needs a head that learns before pooling, .*",
+        ),
     ],
 )
 def test_impossible_combinations_are_named(source: str, overrides: list[str], fault: str) -> None:
@@ -152,7 +156,7 @@ def test_overrides_are_typed_by_yaml() -> None:
             "model.standardise=false",
             "model.width=16",
             "speech.layers=[0, 5]",
-            "text.prefix='12'",
+            "text={model: multilingual-e5-small, prefix: '12'}",
             "description=a=b",
         ],
     )
@@ -165,13 +169,15 @@ def test_overrides_are_typed_by_yaml() -> None:
     assert recipe.description == "a=b"
 
 
-def test_a_section_can_be_switched_off_and_one_setting_switches_it_on() -> None:
-    alone = Recipe.load("default", ["text=null", "training.modality_dropout=0"])
+def test_a_section_can_be_switched_off_and_its_encoder_switches_it_on() -> None:
+    alone = Recipe.load("default", ["text=null", "augmentation.modality_dropout=0"])
     assert alone.text is None
     assert alone.speech == Recipe.load("default").speech
-    both = Recipe.load("speech", ["model.fusion=pooled", "text.layers=[6]"])
+    both = Recipe.load("speech", ["model.fusion=pooled", "text.model=multilingual-e5-small", "text.layers=[6]"])
     assert both.text is not None
     assert (both.text.model, both.text.layers) == ("multilingual-e5-small", [6])
+    fault = "recipe speech: text.model: not given; a section text begins with its encoder, --set text.model=NAME"
+    assert faults_of("speech", "text.layers=[6]") == (fault,)
 
 
 def test_the_last_override_wins() -> None:
@@ -196,7 +202,7 @@ def test_an_override_whose_value_is_no_yaml_is_refused() -> None:
         ("speech:\n\t- 1", "mine.yaml: not valid YAML: "),
         ("", "mine.yaml: no settings in it"),
         ("- speech", "mine.yaml: no settings in it"),
-        ("speech: {1: 2}", "mine.yaml: speech.1: "),
+        ("speech: {model: log-mel, 1: 2}", "mine.yaml: speech.1: "),
         ("speech: !!python/object:os.system {}", "mine.yaml: not valid YAML: "),
     ],
 )
@@ -209,7 +215,7 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str, fault: s
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     assert "cannot be read" in faults_of(tmp_path / "none.yaml")[0]
     path = tmp_path / "latin.yaml"
-    path.write_bytes("description: añejo\nspeech: {}".encode("latin-1"))
+    path.write_bytes("description: añejo\nspeech: {model: log-mel}".encode("latin-1"))
     assert "cannot be read" in faults_of(path)[0]
 
 

@@ -14,8 +14,8 @@ from emovoz.errors import InputError
 from emovoz.model import EmotionHead, EmotionHeadConfig
 from emovoz.model.fusion import Standardise
 from emovoz.model.layer_mix import WeightedLayers
-from emovoz.recipe import Model
 from emovoz.sequence import MaskedSequence, frame_mask
+from emovoz.settings import Model
 
 SHAPES = {"speech": (3, 8), "text": (2, 6)}
 LABELS = ["anger", "fear", "joy"]

@@ -10,7 +10,7 @@ import torch
 from emovoz.features import ClipFeatures, LongClipFeatures
 from emovoz.inference import decided, pooled
 from emovoz.model import EmotionHead, EmotionHeadConfig
-from emovoz.recipe import Model
+from emovoz.settings import Model
 
 CUTS = (0, 7, 8, 60, 100)
 HEADS: list[dict[str, Any]] = [

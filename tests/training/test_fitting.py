@@ -14,7 +14,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from emovoz.features import ClipFeatures, collate
 from emovoz.inference import probabilities
 from emovoz.model import EmotionHead, EmotionHeadConfig
-from emovoz.recipe import Model, Training
+from emovoz.settings import Augmentation, Model, Training
 from emovoz.training import Fitted, fit
 from emovoz.training.examples import Examples
 from emovoz.training.gradient import _optimiser
@@ -71,8 +71,9 @@ def test_every_kind_of_head_learns(model: dict[str, Any], text: bool) -> None:
 
 def test_the_same_seed_gives_the_same_head_and_another_seed_another() -> None:
     def run(seed: int) -> dict[str, torch.Tensor]:
-        training = Training(epochs=2, seed=seed, modality_dropout=0.3)
-        return tensors(fit(head(text=True), examples(40, text=True), examples(15, 1, text=True), training))
+        training, varied = Training(epochs=2, seed=seed), Augmentation(modality_dropout=0.3)
+        clips, dev = examples(40, text=True), examples(15, 1, text=True)
+        return tensors(fit(head(text=True), clips, dev, training, augmentation=varied))
 
     once, again, other = run(3), run(3), run(4)
     assert all(torch.equal(once[name], again[name]) for name in once)
@@ -153,15 +154,17 @@ def test_pooling_once_before_training_changes_nothing_of_what_the_head_says() ->
 
 @pytest.mark.parametrize("model", [FIXED | {"fusion": "pooled"}, {"pooling": "attention"}])
 def test_heads_learn_from_mixed_clips(model: dict[str, Any]) -> None:
-    training = Training(epochs=30, learning_rate=0.01, mixup=0.3, keep="last")
-    fitted = fit(head(text=True, **model), examples(90, text=True), None, training)
+    training = Training(epochs=30, learning_rate=0.01, keep="last")
+    clips, mixed = examples(90, text=True), Augmentation(mixup=0.3)
+    fitted = fit(head(text=True, **model), clips, None, training, augmentation=mixed)
     assert accuracy(fitted, examples(60, 2, text=True)) > 0.8
 
 
 def test_a_head_learns_from_crops() -> None:
     clips = replace(examples(90), frame_rate=50)
-    training = Training(epochs=30, learning_rate=0.01, crop_seconds=0.1, keep="last")
-    assert accuracy(fit(head(), clips, None, training), examples(60, 2)) > 0.8
+    training = Training(epochs=30, learning_rate=0.01, keep="last")
+    fitted = fit(head(), clips, None, training, augmentation=Augmentation(crop_seconds=0.1))
+    assert accuracy(fitted, examples(60, 2)) > 0.8
 
 
 def test_a_loss_that_is_no_number_stops_the_run() -> None:

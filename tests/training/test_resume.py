@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 
 from emovoz import Clip, Corpus, FeatureStore, InputError, Recipe, Recognizer, train
-from emovoz.recipe import Evaluation, Text
+from emovoz.settings import Evaluation, Text
 from helpers import emovoz
 
 FROZEN = ("default", ["model.hidden_width=16"])
 SEQUENCES = ("default", ["model.standardise=false", "model.layer_mix=weighted", "model.hidden_width=16"])
 ATTENTION = (SEQUENCES[0], [*SEQUENCES[1], "model.pooling=attention", "model.layer_norm=true"])
 TIME = (ATTENTION[0], [*ATTENTION[1], "model.fusion=time"])
-QUIET = ["model.dropout=0", "model.input_dropout=0", "training.modality_dropout=0"]
+QUIET = ["model.dropout=0", "model.input_dropout=0", "augmentation.modality_dropout=0"]
 BEST = ["training.keep=best", "training.patience=3", "training.epochs=12", "training.learning_rate=0.01"]
 
 # 36 clips and 4 epochs: a fit of everything shows 144 examples, a process that resumes one fewer
@@ -33,11 +33,16 @@ PLANS: dict[str, tuple[tuple[str, list[str]], list[str], bool, list[int]]] = {
     "dropout": (FROZEN, [], True, [10, 40, 80]),
     "second fit": (FROZEN, [], False, [100, 144 - 72 + 50, 40]),
     "best with patience": (FROZEN, BEST, True, [75, 100]),
-    "mixup": (FROZEN, ["training.mixup=0.4"], True, [120]),
-    "attention": (ATTENTION, ["training.modality_dropout=0.3"], True, [37, 37]),
+    "mixup": (FROZEN, ["augmentation.mixup=0.4"], True, [120]),
+    "attention": (ATTENTION, ["augmentation.modality_dropout=0.3"], True, [37, 37]),
     "time fusion, best": (TIME, BEST, True, [80, 80]),
-    "crop": (ATTENTION, ["training.crop_seconds=0.5"], True, [130]),
-    "crop and mixup, second fit": (TIME, ["training.crop_seconds=0.5", "training.mixup=0.4"], False, [100, 120]),
+    "crop": (ATTENTION, ["augmentation.crop_seconds=0.5"], True, [130]),
+    "crop and mixup, second fit": (
+        TIME,
+        ["augmentation.crop_seconds=0.5", "augmentation.mixup=0.4"],
+        False,
+        [100, 120],
+    ),
 }
 
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from emovoz.features import ClipFeatures
-from emovoz.recipe import Training
+from emovoz.settings import Augmentation
 from emovoz.training.examples import Example, Examples
 from emovoz.training.losses import inverse_frequency_weights, weighted_cross_entropy
 from emovoz.training.variation import Varied, mix
@@ -28,8 +28,8 @@ def examples(lengths: list[int], *, text: bool = True, pooled: bool = False) -> 
     return Examples(features, [i % CLASSES for i in range(len(lengths))], ids, pooled, frame_rate=50)
 
 
-def shown(of: Examples, epoch: int = 0, **settings: Any) -> dict[str, Example]:
-    varied = Varied(of, Training(**settings), CLASSES)
+def shown(of: Examples, epoch: int = 0, seed: int = 0, **settings: Any) -> dict[str, Example]:
+    varied = Varied(of, Augmentation(**settings), seed, CLASSES)
     varied.epoch = epoch
     return {of.ids[i]: varied[i] for i in range(len(of))}
 

@@ -17,7 +17,8 @@ from emovoz.features.batch import ClipFeatures, LongClipFeatures
 from emovoz.features.pieces import Piece, speech_pieces, text_pieces
 from emovoz.features.store import CLEAN, stored
 from emovoz.memory import give_back
-from emovoz.recipe import Features, Layers, Recipe
+from emovoz.recipe import Recipe
+from emovoz.settings import Features, Layers
 
 PORTION_BYTES = 200_000_000
 """Of hidden states in memory at a time."""

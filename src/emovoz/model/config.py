@@ -1,11 +1,11 @@
 """EmotionHeadConfig: everything that decides a head's shape."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from transformers import PreTrainedConfig
 
-from emovoz.recipe import Model
+from emovoz.settings import Model
 
 
 class EmotionHeadConfig(PreTrainedConfig):
@@ -22,11 +22,22 @@ class EmotionHeadConfig(PreTrainedConfig):
     speech_dim: int | None = None
     text_layers: int | None = None
     text_dim: int | None = None
-    layer_mix: Literal["weighted", "concatenate"] = "weighted"
+    layer_mix: str = "weighted"
     layer_norm: bool = True
+    front_end: str = "none"
+    vgg_channels: list[int] | None = None
+    speech_adapter: str = "none"
+    text_adapter: str = "none"
     width: int | None = None
-    pooling: Literal["attention", "mean", "mean_std"] = "attention"
-    fusion: Literal["time", "pooled"] = "time"
+    sequence: str = "none"
+    sequence_heads: int = 4
+    sequence_head_width: str = "split"
+    sequence_blocks: int = 1
+    sequence_expansion: float = 4.0
+    sequence_dropout: float = 0.1
+    pooling: str = "attention"
+    pooling_heads: int = 4
+    fusion: str = "time"
     standardise: bool = False
     hidden_layers: int = 1
     hidden_width: int = 256

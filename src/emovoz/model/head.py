@@ -20,7 +20,7 @@ class EmotionHead(PreTrainedModel):
     """The trainable part: layer mix, normalisation, pooling, fusion, classifier. It holds no encoder weights.
 
     >>> import torch
-    >>> from emovoz.recipe import Model
+    >>> from emovoz.settings import Model
     >>> config = EmotionHeadConfig.of(Model(), {"speech": (3, 8)}, ["joy", "anger"])
     >>> head = EmotionHead(config).eval()
     >>> head(speech=torch.zeros(1, 3, 5, 8), speech_mask=torch.ones(1, 5, dtype=bool)).logits.shape

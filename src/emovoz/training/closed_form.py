@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from emovoz.model import EmotionHead
-from emovoz.recipe import Training
+from emovoz.settings import Training
 from emovoz.training.examples import Examples
 from emovoz.training.pooled import Decider, collate_pooled_examples, fit_scales, pooled_examples
 

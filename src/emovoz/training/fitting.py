@@ -7,10 +7,11 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from emovoz.model import EmotionHead
-from emovoz.recipe import Training
+from emovoz.settings import Augmentation, Training
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples
 
+NOTHING_VARIED = Augmentation()
 _WEIGHTS, _HISTORY = "fitted.safetensors", "history.json"
 
 
@@ -28,6 +29,7 @@ def fit(
     dev: Examples | None,
     training: Training,
     *,
+    augmentation: Augmentation = NOTHING_VARIED,
     checkpoint: Checkpoint | None = None,
 ) -> Fitted:
     """Fit a head.
@@ -37,6 +39,7 @@ def fit(
         examples: to learn from.
         dev: to choose or judge the epochs by; None keeps the last.
         training: the settings.
+        augmentation: what the clips are shown as, while it is fitted by gradient.
         checkpoint: where the state is kept while it is fitted by gradient, and taken up again.
 
     Raises:
@@ -49,10 +52,10 @@ def fit(
     from emovoz.training.gradient import fit_by_gradient
 
     if checkpoint is None:
-        return Fitted(*fit_by_gradient(head, examples, dev, training))
+        return Fitted(*fit_by_gradient(head, examples, dev, training, augmentation))
     done = _finished(head, checkpoint)
     if done is None:
-        done = Fitted(*fit_by_gradient(head, examples, dev, training, checkpoint))
+        done = Fitted(*fit_by_gradient(head, examples, dev, training, augmentation, checkpoint))
         _keep_finished(done, checkpoint)
     return done
 

@@ -21,7 +21,7 @@ from emovoz.encoders.placement import compute_device
 from emovoz.encoders.pretrained import quiet_transformers
 from emovoz.model import EmotionHead
 from emovoz.progress import progress, say
-from emovoz.recipe import Training
+from emovoz.settings import Augmentation, Training
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples, collate_examples
 from emovoz.training.losses import inverse_frequency_weights, weighted_cross_entropy
@@ -34,6 +34,7 @@ def fit_by_gradient(
     examples: Examples,
     dev: Examples | None,
     training: Training,
+    augmentation: Augmentation,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[EmotionHead, list[dict[str, Any]]]:
     """The fitted head in eval mode, and loss and dev macro-F1 of each epoch; arguments as in `fit`."""
@@ -47,7 +48,7 @@ def fit_by_gradient(
     weights = None
     if training.class_weights == "inverse":
         weights = inverse_frequency_weights(examples.targets, classes).to(compute_device())
-    varied = Varied(examples, training, classes)
+    varied = Varied(examples, augmentation, training.seed, classes)
     best = _BestEpoch(training.patience)
     state = checkpoint.state() if checkpoint else None
     if state:

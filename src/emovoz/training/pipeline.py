@@ -105,7 +105,7 @@ def train_head(
         group: what must not be shared between the two sides then.
         checkpoint: as in `fit`.
     """
-    training = recipe.training
+    training, augmentation = recipe.training, recipe.augmentation
     head = new_head(recipe, encoders, labels or corpus.labels)
     if dev is None and training.chooses_epoch and training.dev_fraction == 0:
         raise InputError(
@@ -113,8 +113,15 @@ def train_head(
         )
     if dev is None and training.chooses_epoch:
         rest, held = held_out(corpus, training.dev_fraction, group=group, seed=training.seed)
-        return fit(head, examples.select(rest), examples.select(held), training, checkpoint=checkpoint)
-    return fit(head, examples, dev, training, checkpoint=checkpoint)
+        return fit(
+            head,
+            examples.select(rest),
+            examples.select(held),
+            training,
+            augmentation=augmentation,
+            checkpoint=checkpoint,
+        )
+    return fit(head, examples, dev, training, augmentation=augmentation, checkpoint=checkpoint)
 
 
 def _measured_history(
@@ -124,7 +131,10 @@ def _measured_history(
     rest, held = held_out(corpus, recipe.training.dev_fraction, seed=recipe.training.seed)
     head = new_head(recipe, encoders, corpus.labels)
     judged = examples.select(held)
-    return fit(head, examples.select(rest), judged, recipe.training, checkpoint=checkpoint).history
+    fitted = fit(
+        head, examples.select(rest), judged, recipe.training, augmentation=recipe.augmentation, checkpoint=checkpoint
+    )
+    return fitted.history
 
 
 def new_head(recipe: Recipe, encoders: FrozenEncoders, labels: tuple[str, ...]) -> EmotionHead:
@@ -146,7 +156,7 @@ def _check_labels(corpus: Corpus, dev: Corpus | None) -> None:
 def _what_decides(corpus: Corpus, dev: Corpus | None, recipe: Recipe, encoders: FrozenEncoders) -> dict[str, Any]:
     """All that the result of a training depends on: settings, data, labels and encoders."""
     return {
-        **recipe.model_dump(mode="json", exclude={"name", "description", "evaluation"}),
+        **recipe.model_dump(mode="json", exclude={"name", "description", "tracking", "evaluation"}),
         "labels": list(corpus.labels),
         "data": _content(corpus, encoders),
         "dev data": _content(dev, encoders) if dev is not None else None,

@@ -7,7 +7,7 @@ from torch.nn.functional import one_hot
 from torch.utils.data import Dataset
 
 from emovoz.features import ClipFeatures
-from emovoz.recipe import Training
+from emovoz.settings import Augmentation
 from emovoz.training.examples import Example, Examples
 from emovoz.training.randomness import clip_random
 
@@ -19,14 +19,15 @@ class Varied(Dataset[Example]):
 
     Args:
         examples: the clips.
-        training: what to vary.
+        augmentation: what to vary.
+        seed: of the training.
         classes: how many labels there are.
     """
 
-    def __init__(self, examples: Examples, training: Training, classes: int) -> None:
-        self.examples, self.training, self.classes = examples, training, classes
+    def __init__(self, examples: Examples, augmentation: Augmentation, seed: int, classes: int) -> None:
+        self.examples, self.augmentation, self.seed, self.classes = examples, augmentation, seed, classes
         self.epoch = 0
-        self.crop_frames = _crop_frames(training.crop_seconds, examples.frame_rate)
+        self.crop_frames = _crop_frames(augmentation.crop_seconds, examples.frame_rate)
         # partners are drawn from the clips by name, so that their order plays no part
         self.by_id = sorted(range(len(examples)), key=lambda i: examples.ids[i])
 
@@ -34,8 +35,8 @@ class Varied(Dataset[Example]):
         return len(self.examples)
 
     def __getitem__(self, i: int) -> Example:
-        shown = self._mixed(i) if self.training.mixup else self._cropped(i)
-        chance = self.training.modality_dropout
+        shown = self._mixed(i) if self.augmentation.mixup else self._cropped(i)
+        chance = self.augmentation.modality_dropout
         if not chance:
             return shown
         return Example(drop_modality(shown.features, chance, self._random(i, "modality dropout")), shown.target)
@@ -49,11 +50,11 @@ class Varied(Dataset[Example]):
     def _mixed(self, i: int) -> Example:
         random = self._random(i, "mixup")
         partner = self.by_id[int(random.integers(len(self.by_id)))]
-        share = float(random.beta(self.training.mixup, self.training.mixup))
+        share = float(random.beta(self.augmentation.mixup, self.augmentation.mixup))
         return mix(self._cropped(i), self._cropped(partner), share, self.classes)
 
     def _random(self, i: int, purpose: str) -> np.random.Generator:
-        return clip_random(self.training.seed, self.epoch, self.examples.ids[i], purpose)
+        return clip_random(self.seed, self.epoch, self.examples.ids[i], purpose)
 
 
 def crop(features: ClipFeatures, frames: int, random: np.random.Generator) -> ClipFeatures:
@@ -109,5 +110,5 @@ def _crop_frames(seconds: float | None, frame_rate: float | None) -> int | None:
     if seconds is None:
         return None
     if frame_rate is None:
-        raise ValueError("training.crop_seconds needs examples whose frame_rate is known")
+        raise ValueError("augmentation.crop_seconds needs examples whose frame_rate is known")
     return max(1, round(seconds * frame_rate))

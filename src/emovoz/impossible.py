@@ -1,0 +1,133 @@
+"""What a recipe asks for and cannot have: told all at once, before anything is loaded."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from emovoz.settings import default_of
+
+if TYPE_CHECKING:
+    from emovoz.recipe import Recipe
+
+_HEADS = ("multi_head_attention", "reduced_multi_head_attention", "transformer")
+_MULTI_HEAD_POOLINGS = ("multi_head_attention", "double_multi_head_attention")
+_NEEDS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
+    ("model", "vgg_channels"): ("front_end", ("vgg",)),
+    ("model", "sequence_heads"): ("sequence", _HEADS),
+    ("model", "sequence_head_width"): ("sequence", ("multi_head_attention",)),
+    ("model", "sequence_blocks"): ("sequence", ("transformer",)),
+    ("model", "sequence_expansion"): ("sequence", ("transformer",)),
+    ("model", "sequence_dropout"): ("sequence", ("transformer",)),
+    ("model", "pooling_heads"): ("pooling", _MULTI_HEAD_POOLINGS),
+    ("training", "momentum"): ("optimiser", ("sgd", "rmsprop")),
+    ("training", "plateau_factor"): ("schedule", ("plateau",)),
+    ("training", "plateau_patience"): ("schedule", ("plateau",)),
+    ("training", "focal_gamma"): ("loss", ("focal",)),
+    ("training", "effective_beta"): ("class_weights", ("effective",)),
+    ("training", "patience"): ("keep", ("best",)),
+}
+"""A setting that does something only where another of its section has one of these values."""
+
+_BY_GRADIENT = (
+    "accumulation", "optimiser", "schedule", "warmup", "gradient_clip", "precision", "loss", "label_smoothing",
+    "logit_adjustment", "sampling", "validate_every",
+)  # fmt: skip
+
+
+def impossible(recipe: "Recipe") -> Iterator[str]:
+    """Every fault of a recipe whose settings are sound one by one, as a sentence."""
+    if recipe.speech is None and recipe.text is None:
+        yield "a recipe needs a section speech, or text, or both"
+    yield from _idle(recipe)
+    yield from _without_a_modality(recipe)
+    yield from _in_the_head(recipe)
+    yield from _in_training(recipe)
+    yield from _in_augmentation(recipe)
+
+
+def _idle(recipe: "Recipe") -> Iterator[str]:
+    for (name, key), (other, values) in _NEEDS.items():
+        section = getattr(recipe, name)
+        if getattr(section, key) != default_of(type(section), key) and getattr(section, other) not in values:
+            yield f"{name}.{key} needs {name}.{other} {' or '.join(values)}"
+
+
+def _without_a_modality(recipe: "Recipe") -> Iterator[str]:
+    model, augmentation = recipe.model, recipe.augmentation
+    if recipe.speech is None:
+        speech = {
+            "model.front_end": model.front_end != "none",
+            "model.speech_adapter": model.speech_adapter != "none",
+            "augmentation.views": augmentation.views > 0,
+            "augmentation.crop_seconds": augmentation.crop_seconds is not None,
+            "augmentation.spec_augment": augmentation.spec_augment is not None,
+        }
+        yield from (f"{name} needs a section speech" for name, asked in speech.items() if asked)
+        if recipe.features.stride > 1:
+            yield "features.stride needs a section speech: words are not averaged"
+    if recipe.text is None:
+        text = {"model.text_adapter": model.text_adapter != "none", "augmentation.crop_words": augmentation.crop_words}
+        yield from (f"{name} needs a section text" for name, asked in text.items() if asked)
+    if recipe.speech is None or recipe.text is None:
+        both = {
+            f"model.fusion {model.fusion}": model.fusion in ("pooled_attention", "gated", "cross_attention"),
+            "augmentation.modality_dropout": augmentation.modality_dropout > 0,
+        }
+        yield from (f"{name} needs both speech and text" for name, asked in both.items() if asked)
+
+
+def _in_the_head(recipe: "Recipe") -> Iterator[str]:
+    model, training = recipe.model, recipe.training
+    learns = _learns(recipe)
+    if model.standardise and learns:
+        yield f"model.standardise needs pooling with nothing to learn before it; change {learns}"
+    if training.method == "logistic_regression" and learns:
+        yield f"training.method logistic_regression can fit the last layer only; change {learns}"
+    if training.method == "logistic_regression" and model.hidden_layers:
+        yield "training.method logistic_regression can fit the last layer only; set model.hidden_layers 0"
+
+
+def _in_training(recipe: "Recipe") -> Iterator[str]:
+    training, augmentation = recipe.training, recipe.augmentation
+    if not recipe.features.cache and recipe.features.layers != "used":
+        yield "features.layers needs features.cache true: without a store nothing is kept"
+    if training.method == "gradient":
+        return
+    changed = [key for key in _BY_GRADIENT if getattr(training, key) != default_of(type(training), key)]
+    yield from (f"training.{key} needs training.method gradient" for key in changed)
+    if augmentation.mixup:
+        yield "augmentation.mixup needs training.method gradient"
+    if augmentation.views:
+        yield "augmentation.views needs training.method gradient"
+
+
+def _in_augmentation(recipe: "Recipe") -> Iterator[str]:
+    augmentation = recipe.augmentation
+    waveform = augmentation.crop == "waveform"
+    if augmentation.views and not augmentation.effects and not waveform:
+        yield "augmentation.views needs an effect, such as augmentation.speed={}, or augmentation.crop waveform"
+    if not augmentation.views:
+        yield from (f"augmentation.{name} needs augmentation.views" for name in augmentation.effects)
+    if waveform and not augmentation.views:
+        yield "augmentation.crop waveform needs augmentation.views: the crops of each clip, encoded once"
+    if augmentation.crop_seconds is None:
+        cropping = {
+            "crop waveform": waveform,
+            "crop_words": augmentation.crop_words,
+            "padding repeat": augmentation.padding == "repeat",
+        }
+        yield from (f"augmentation.{name} needs augmentation.crop_seconds" for name, asked in cropping.items() if asked)
+    learns = _learns(recipe)
+    shown = {
+        "augmentation.crop_seconds": augmentation.crop_seconds is not None and not waveform,
+        "augmentation.spec_augment": augmentation.spec_augment is not None,
+    }
+    for name, asked in shown.items():
+        if asked and recipe.speech is not None and not learns:
+            yield (
+                f"{name} needs a head that learns before pooling, such as one with model.pooling attention; "
+                "this one sees each clip as one vector, made once from the whole clip"
+            )
+
+
+def _learns(recipe: "Recipe") -> str | None:
+    return recipe.model.learns_before_pooling(branches=(recipe.speech is not None) + (recipe.text is not None))

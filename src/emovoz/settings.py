@@ -1,0 +1,414 @@
+"""The sections of a recipe: every setting, typed, with its meaning and its default."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Chance = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """Settings that belong together; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _absolute(place: str) -> str:
+    """A local directory by its full path, so that a saved recipe works from anywhere."""
+    return str(Path(place).resolve()) if place and Path(place).is_dir() else place
+
+
+def _unlike(layers: list[int]) -> list[int]:
+    if not layers or min(layers) < 0 or len(set(layers)) < len(layers):
+        raise ValueError("give at least one layer, each once, counted from 0 (the embedding output); or all")
+    return layers
+
+
+def _rising(interval: tuple[float, float]) -> tuple[float, float]:
+    if interval[0] > interval[1]:
+        raise ValueError("give the lower end first")
+    return interval
+
+
+Layers = Literal["all"] | Annotated[list[int], AfterValidator(_unlike)]
+EncoderName = Annotated[str, AfterValidator(_absolute)]
+Folder = Annotated[str, AfterValidator(_absolute)]
+Interval = Annotated[tuple[float, float], AfterValidator(_rising)]
+
+
+class Lora(Section):
+    """Low-rank adapters that are tuned inside an encoder (LoRA, Hu et al. 2021).
+
+    Attributes:
+        last: how many of the encoder's last transformer layers are tuned; those below stay frozen and stored.
+        rank, alpha, dropout: of the adapters.
+        learning_rate: of the adapters.
+    """
+
+    last: Count = 2
+    rank: Count = 8
+    alpha: Positive = 16.0
+    dropout: Fraction = 0.0
+    learning_rate: Positive = 1e-4
+
+
+class Speech(Section):
+    """How the audio is encoded.
+
+    Attributes:
+        model: short name, local directory or hub id of the encoder.
+        layers: hidden states used; 0 is the embedding output.
+        lora: tune adapters inside the encoder; none by default.
+    """
+
+    model: EncoderName
+    layers: Layers = "all"
+    lora: Lora | None = None
+
+
+class Text(Section):
+    """How the words are encoded.
+
+    Attributes:
+        model: short name, local directory or hub id of the encoder.
+        layers: hidden states used; 0 is the embedding output.
+        prefix: put before every text; by default what the known encoder was trained with.
+        lora: tune adapters inside the encoder; none by default.
+    """
+
+    model: EncoderName
+    layers: Layers = "all"
+    prefix: str | None = None
+    lora: Lora | None = None
+
+
+class Features(Section):
+    """How features are kept between encoders and head.
+
+    Attributes:
+        layers: hidden states kept beside those used, so that another choice of layers has nothing to encode: none
+            (`used`), `all`, or a list, of which each encoder keeps those it has.
+        stride: frames of speech averaged into one; k makes the features of the audio k times smaller.
+        precision: `float16`, a layer beyond its range staying in float32, or `float32` for all.
+        cache: keep features in the store; without it, clips are encoded whenever they are needed, in every epoch too
+            where the head learns before pooling.
+    """
+
+    layers: Literal["used"] | Layers = "used"
+    stride: Annotated[int, Field(ge=1, le=100)] = 1
+    precision: Literal["float16", "float32"] = "float16"
+    cache: bool = True
+
+
+class Speed(Section):
+    """Play faster or slower, pitch and all (Ko et al. 2015).
+
+    Attributes:
+        probability: of the effect in a view.
+        factors: one of which is drawn.
+    """
+
+    probability: Chance = 0.5
+    factors: Annotated[list[Annotated[float, Field(ge=0.5, le=2)]], Field(min_length=1)] = [0.9, 1.1]
+
+
+class Tempo(Section):
+    """Speak faster or slower at the same pitch.
+
+    Attributes:
+        probability: of the effect in a view.
+        range: of the factor; above 1 is faster.
+    """
+
+    probability: Chance = 0.5
+    range: Interval = (0.9, 1.1)
+
+
+class Reverb(Section):
+    """Put the voice into a room.
+
+    Attributes:
+        probability: of the effect in a view.
+        folder: of impulse responses (audio files); by default rooms are simulated.
+    """
+
+    probability: Chance = 0.5
+    folder: Folder | None = None
+
+
+class Noise(Section):
+    """Add background noise over the whole clip.
+
+    Attributes:
+        probability: of the effect in a view.
+        source: folder whose subfolders are kinds of noise (`noise`, `speech`, `music`), or a list of such files (CSV
+            with the columns `path` and `kind`); by default coloured noise is made.
+        snr_db: signal-to-noise ratio of each kind, dB, from which one is drawn evenly.
+    """
+
+    probability: Chance = 0.5
+    source: Folder | None = None
+    snr_db: dict[str, Interval] = {"noise": (15, 25), "speech": (15, 25), "music": (15, 20)}
+
+
+class Gain(Section):
+    """Make louder or softer.
+
+    Attributes:
+        probability: of the effect in a view.
+        db: range of the gain, dB.
+    """
+
+    probability: Chance = 0.5
+    db: Interval = (-6, 6)
+
+
+class SpecAugment(Section):
+    """Hide stretches of time and bands of features (SpecAugment, Park et al. 2019).
+
+    Attributes:
+        time_masks, time_share: how many stretches, and how long each is at most, in shares of the clip.
+        band_masks, band_share: how many bands, and how wide each is at most, in shares of the width.
+    """
+
+    time_masks: Annotated[int, Field(ge=0)] = 2
+    time_share: Fraction = 0.1
+    band_masks: Annotated[int, Field(ge=0)] = 2
+    band_share: Fraction = 0.1
+
+
+class Augmentation(Section):
+    """What training shows in the place of a clip as it is; evaluation always sees the whole clip.
+
+    Effects on the waveform are made once: every training clip is also encoded as `views` altered copies. All else is
+    done to stored features, anew in every epoch. Seed, epoch and clip decide what happens.
+
+    Attributes:
+        views: altered copies of each clip; each goes through every effect named, in this order, with its probability.
+        probability: chance that an epoch shows one of the views and not the clip itself.
+        seed: of the views; it is not the seed of training, so that runs with other seeds share them.
+        speed, tempo, reverb, noise, gain: effects of the views; none that is not named.
+        crop: what is cut where `crop_seconds` is set: stored `features`, which were encoded in the context of the
+            whole clip; or the `waveform` of every view, encoded without that context, as in the published system.
+        crop_seconds: show a random stretch of this length. Needs a head that learns before pooling, unless it is the
+            waveform that is cut; others see each clip as one vector, made once.
+        crop_words: show only the words inside the crop, where the manifest has their times (column `word_times`).
+        padding: what becomes of clips shorter than the crop: `zero` leaves them as they are, for zeros are masked;
+            `repeat` repeats their frames up to the crop, and the repeated frames count.
+        spec_augment: hide stretches and bands of the speech features.
+        mixup: mix every clip with another, features and labels, in shares from Beta(mixup, mixup) (Zhang et al.
+            2018); 0 mixes nothing.
+        modality_dropout: chance that a clip with both modalities is shown without one of them.
+    """
+
+    views: Annotated[int, Field(ge=0, le=100)] = 0
+    probability: Chance = 0.5
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    speed: Speed | None = None
+    tempo: Tempo | None = None
+    reverb: Reverb | None = None
+    noise: Noise | None = None
+    gain: Gain | None = None
+    crop: Literal["features", "waveform"] = "features"
+    crop_seconds: Positive | None = None
+    crop_words: bool = False
+    padding: Literal["zero", "repeat"] = "zero"
+    spec_augment: SpecAugment | None = None
+    mixup: NotNegative = 0.0
+    modality_dropout: Fraction = 0.0
+
+    @property
+    def effects(self) -> dict[str, Section]:
+        """The effects on the waveform, in the order in which they are applied."""
+        named = {name: getattr(self, name) for name in ("speed", "tempo", "reverb", "noise", "gain")}
+        return {name: effect for name, effect in named.items() if effect is not None}
+
+
+class Model(Section):
+    """The head between the encoders' states and the labels.
+
+    Attributes:
+        layer_mix: `weighted` (one trainable weight a layer, softmaxed) or `concatenate` (side by side).
+        layer_norm: normalise every frame of a branch before anything else.
+        front_end: of the speech branch, for spectrograms: `vgg`, `resnet34`, `resnet101` (convolutions over time and
+            frequency, trained with the head) or none.
+        vgg_channels: of each block of `vgg`.
+        speech_adapter, text_adapter: to `width`: `linear` (Linear and LayerNorm), `nonlinear` (and ReLU), or none.
+        width: bring every branch to this width; by default only where fusion needs equal widths.
+        sequence: the layer that relates the frames: `self_attention` (nothing to learn), `multi_head_attention`,
+            `reduced_multi_head_attention` (its output as wide as one head), `transformer` (blocks) or none.
+        sequence_heads: of multi-head attention and of each transformer block.
+        sequence_head_width: of multi-head attention: heads `split` the width, or each is as wide as the `whole` of it.
+        sequence_blocks, sequence_expansion, sequence_dropout: of the transformer: number, width of the feed-forward
+            layer in multiples of the width, and dropout.
+        pooling: from frames to one vector.
+        pooling_heads: of the two multi-head poolings.
+        fusion: `time` concatenates the branches along time before the sequence layer, `time_after` after it, and both
+            pool once; `pooled` pools each branch and puts the vectors side by side, `pooled_attention` pools the
+            vectors again by attention, `gated` mixes them by a learned gate; `cross_attention` lets the frames of each
+            branch attend to the other's before they are pooled.
+        standardise: scale every pooled value by its mean and deviation over the training clips; needs pooling with
+            nothing to learn before it (layers concatenated, no layer norm, no width, mean, mean_std or max).
+        hidden_layers, hidden_width: of the classifier.
+        dropout: in the hidden layers.
+        input_dropout: on the pooled vector.
+    """
+
+    layer_mix: Literal["weighted", "concatenate"] = "weighted"
+    layer_norm: bool = True
+    front_end: Literal["none", "vgg", "resnet34", "resnet101"] = "none"
+    vgg_channels: Annotated[list[Count], Field(min_length=1)] = [32, 64]
+    speech_adapter: Literal["none", "linear", "nonlinear"] = "none"
+    text_adapter: Literal["none", "linear", "nonlinear"] = "none"
+    width: Count | None = None
+    sequence: Literal[
+        "none", "self_attention", "multi_head_attention", "reduced_multi_head_attention", "transformer"
+    ] = "none"
+    sequence_heads: Count = 4
+    sequence_head_width: Literal["split", "whole"] = "split"
+    sequence_blocks: Count = 1
+    sequence_expansion: Positive = 4.0
+    sequence_dropout: Fraction = 0.1
+    pooling: Literal[
+        "attention",
+        "multi_head_attention",
+        "double_multi_head_attention",
+        "mean",
+        "mean_std",
+        "attentive_statistics",
+        "max",
+    ] = "attention"
+    pooling_heads: Count = 4
+    fusion: Literal["time", "time_after", "pooled", "pooled_attention", "gated", "cross_attention"] = "time"
+    standardise: bool = False
+    hidden_layers: Annotated[int, Field(ge=0)] = 1
+    hidden_width: Count = 256
+    dropout: Fraction = 0.1
+    input_dropout: Fraction = 0.0
+
+    def learns_before_pooling(self, branches: int) -> str | None:
+        """The settings that give the head something to learn before pooling, None where there are none."""
+        learning = {
+            "model.layer_mix weighted": self.layer_mix == "weighted",
+            "model.layer_norm true": self.layer_norm,
+            f"model.front_end {self.front_end}": self.front_end != "none",
+            f"model.speech_adapter {self.speech_adapter}": self.speech_adapter != "none",
+            f"model.text_adapter {self.text_adapter}": self.text_adapter != "none",
+            "model.width": self.width is not None,
+            f"model.sequence {self.sequence}": self.sequence not in ("none", "self_attention"),
+            f"model.pooling {self.pooling}": self.pooling not in ("mean", "mean_std", "max"),
+            f"model.fusion {self.fusion}": branches > 1 and self.fusion in ("time", "time_after", "cross_attention"),
+        }
+        return ", ".join(name for name, learns in learning.items() if learns) or None
+
+
+class Training(Section):
+    """How the head is fitted.
+
+    Attributes:
+        method: `gradient` or `logistic_regression` (closed form, on the pooled vectors).
+        seed: decides initial weights, order and dropout; the same seed gives the same result.
+        epochs, batch_size: of fitting by gradient.
+        accumulation: batches whose gradients are added up before each step.
+        optimiser: `adamw`, `adam`, `sgd` or `rmsprop`.
+        learning_rate, weight_decay: of the optimiser.
+        layer_learning_rate: of the layer weights, which do not decay.
+        momentum: of sgd and rmsprop.
+        schedule: of the learning rate: `linear` or `cosine` to zero, `plateau`, or none.
+        warmup: share of the steps in which the rate rises from zero.
+        plateau_factor, plateau_patience: on plateau, what the rate is multiplied by at this many validations in a row
+            without a better dev macro-F1; then the count starts again.
+        gradient_clip: largest norm of the gradient; 0 clips nothing.
+        precision: `float32`, or `bfloat16` where the device computes in it.
+        loss: `cross_entropy` or `focal` (Lin et al. 2017).
+        focal_gamma: exponent of the focal loss.
+        class_weights: weight every class by its `inverse` frequency, by its `effective` number of clips (Cui et al.
+            2019), or not at all.
+        effective_beta: of the effective number.
+        label_smoothing: share of the target that is spread over all labels (Szegedy et al. 2016).
+        logit_adjustment: how much of the log frequency of the labels is added to the logits in training (tau of Menon
+            et al. 2021); 0 adds nothing.
+        sampling: show every clip once an epoch (`shuffled`), or draw as many clips of every label (`balanced`).
+        validate_every: steps between two validations; by default one after each epoch.
+        keep: the `best` state by dev macro-F1, or the `last`, for which dev clips are only a measurement.
+        patience: stop after this many validations without a better dev macro-F1; 0 never stops.
+        dev_fraction: share held out of the training data as dev clips when none are given. They choose the state
+            where `keep` is best; where it is last, they are scored first and then trained on like the others.
+        thresholds: fit a threshold a label on the dev clips, by which the model then decides.
+        regularisation: inverse strength `C` of logistic regression.
+    """
+
+    method: Literal["gradient", "logistic_regression"] = "gradient"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    epochs: Count = 30
+    batch_size: Count = 32
+    accumulation: Count = 1
+    optimiser: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
+    learning_rate: Positive = 1e-3
+    layer_learning_rate: Positive = 1e-2
+    weight_decay: NotNegative = 0.01
+    momentum: Fraction = 0.9
+    schedule: Literal["linear", "cosine", "plateau", "none"] = "linear"
+    warmup: Fraction = 0.0
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    plateau_patience: Count = 10
+    gradient_clip: NotNegative = 1.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    focal_gamma: NotNegative = 2.0
+    class_weights: Literal["inverse", "effective", "none"] = "inverse"
+    effective_beta: Fraction = 0.999
+    label_smoothing: Fraction = 0.0
+    logit_adjustment: NotNegative = 0.0
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
+    validate_every: Count | None = None
+    keep: Literal["best", "last"] = "best"
+    patience: Annotated[int, Field(ge=0)] = 0
+    dev_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.15
+    thresholds: bool = False
+    regularisation: Positive = 1.0
+
+    @property
+    def chooses_epoch(self) -> bool:
+        """Whether dev clips decide which state is kept."""
+        return self.method == "gradient" and self.keep == "best"
+
+
+class Tracking(Section):
+    """Where the course of a training is told while it runs; nowhere by default.
+
+    Attributes:
+        tool: `tensorboard`, `wandb` or `mlflow` (the extra `tracking`), or none.
+        project: of wandb; experiment of mlflow.
+        account: of wandb: entity; by default that of whoever is logged in.
+        folder: where tensorboard and wandb write; what mlflow writes to, a folder or a server's address.
+    """
+
+    tool: Literal["none", "tensorboard", "wandb", "mlflow"] = "none"
+    project: str = "emovoz"
+    account: str | None = None
+    folder: str = "emovoz-runs"
+
+
+class Evaluation(Section):
+    """How scores are given.
+
+    Attributes:
+        bootstrap: resamples behind every 95 % interval.
+        seed: of the resampling.
+    """
+
+    bootstrap: Annotated[int, Field(ge=100)] = 2000
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+def default_of(section: type[Section], name: str) -> Any:
+    """What a setting is where nothing is said."""
+    fields: Mapping[str, Any] = section.model_fields
+    return fields[name].default
