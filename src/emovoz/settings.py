@@ -1,10 +1,11 @@
 """The sections of a recipe: every setting, typed, with its meaning and its default."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Chance = Annotated[float, Field(ge=0, le=1)]
@@ -24,10 +25,23 @@ def _absolute(place: str) -> str:
     return str(Path(place).resolve()) if place and Path(place).is_dir() else place
 
 
-def _unlike(layers: list[int]) -> list[int]:
-    if not layers or min(layers) < 0 or len(set(layers)) < len(layers):
-        raise ValueError("give at least one layer, each once, counted from 0 (the embedding output); or all")
-    return layers
+def _layers(given: object) -> str | list[int]:
+    if isinstance(given, str) and (given in ("all", "last") or re.fullmatch(r"every ([2-9]|[1-9]\d+)", given)):
+        return given
+    return _numbers(given, "a list of layers, each once, counted from 0 (the embedding output); all, last, or every N")
+
+
+def _kept_layers(given: object) -> str | list[int]:
+    wanted = "used, all, or a list of layers, each once, counted from 0 (the embedding output)"
+    return str(given) if given in ("used", "all") else _numbers(given, wanted)
+
+
+def _numbers(given: object, wanted: str) -> list[int]:
+    numbers = given if isinstance(given, list) else []
+    sound = all(type(number) is int and number >= 0 for number in numbers)
+    if not numbers or not sound or len(set(numbers)) < len(numbers):
+        raise ValueError(f"give {wanted}")
+    return numbers
 
 
 def _rising(interval: tuple[float, float]) -> tuple[float, float]:
@@ -36,7 +50,8 @@ def _rising(interval: tuple[float, float]) -> tuple[float, float]:
     return interval
 
 
-Layers = Literal["all"] | Annotated[list[int], AfterValidator(_unlike)]
+Layers = Annotated[str | list[int], PlainValidator(_layers)]
+"""Numbers of hidden states; or `all`, the `last`, or `every N`, counted from the last."""
 EncoderName = Annotated[str, AfterValidator(_absolute)]
 Folder = Annotated[str, AfterValidator(_absolute)]
 Interval = Annotated[tuple[float, float], AfterValidator(_rising)]
@@ -63,7 +78,8 @@ class Speech(Section):
 
     Attributes:
         model: short name, local directory or hub id of the encoder.
-        layers: hidden states used; 0 is the embedding output.
+        layers: hidden states used: a list of numbers, 0 being the embedding output; `all`, the `last`, or `every N`
+            (the last, the Nth before it and so on).
         lora: tune adapters inside the encoder; none by default.
     """
 
@@ -77,7 +93,8 @@ class Text(Section):
 
     Attributes:
         model: short name, local directory or hub id of the encoder.
-        layers: hidden states used; 0 is the embedding output.
+        layers: hidden states used: a list of numbers, 0 being the embedding output; `all`, the `last`, or `every N`
+            (the last, the Nth before it and so on).
         prefix: put before every text; by default what the known encoder was trained with.
         lora: tune adapters inside the encoder; none by default.
     """
@@ -100,7 +117,7 @@ class Features(Section):
             where the head learns before pooling.
     """
 
-    layers: Literal["used"] | Layers = "used"
+    layers: Annotated[str | list[int], PlainValidator(_kept_layers)] = "used"
     stride: Annotated[int, Field(ge=1, le=100)] = 1
     precision: Literal["float16", "float32"] = "float16"
     cache: bool = True

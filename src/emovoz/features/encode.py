@@ -308,13 +308,25 @@ def _text_branch(recipe: Recipe) -> Branch | None:
 
 
 def _chosen(layers: Layers, encoder: Encoder, section: str, model: str) -> tuple[int, ...]:
-    chosen = list(range(encoder.layers)) if layers == "all" else list(layers)
+    chosen = _named(layers, encoder.layers) if isinstance(layers, str) else list(layers)
     if not chosen or max(chosen) >= encoder.layers or len(set(chosen)) < len(chosen):
         raise InputError(
             f"{section}.layers: {chosen} cannot be used; {model} has {encoder.layers} hidden states, "
             f"0 (the embedding output) to {encoder.layers - 1}, each usable once; all of them: {section}.layers=all"
         )
     return tuple(chosen)
+
+
+def _named(layers: str, count: int) -> list[int]:
+    """The hidden states that `all`, `last` or `every N` means.
+
+    >>> _named("every 3", 9), _named("last", 9)
+    ([2, 5, 8], [8])
+    """
+    if layers == "last":
+        return [count - 1]
+    step = int(layers.removeprefix("every ")) if layers != "all" else 1
+    return list(range((count - 1) % step, count, step))
 
 
 def _kept(used: tuple[int, ...], encoder: Encoder, features: Features) -> tuple[int, ...]:
