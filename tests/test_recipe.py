@@ -8,6 +8,8 @@ import yaml
 from emovoz import Recipe
 from emovoz.errors import InputError
 from emovoz.recipe import shipped_recipes
+from emovoz.reference import setting_table
+from helpers import emovoz
 
 RUNS = tuple(f"bsc-upc-{run}" for run in range(6))
 SHIPPED = ("baseline-logreg", *RUNS, "default", "speech", "text")
@@ -38,6 +40,16 @@ def test_every_shipped_recipe_loads_under_its_name(name: str) -> None:
     assert recipe.name == name
     assert recipe.description == shipped_recipes()[name]
     assert (recipe.speech is not None, recipe.text is not None) == (name in HEARD, name in READ)
+
+
+def test_every_setting_is_explained_on_the_command_line() -> None:
+    rows = {row["setting"]: row for row in setting_table()}
+    assert {name.partition(".")[0] for name in rows} == set(Recipe.model_fields) - {"name", "description"}
+    assert all(row["meaning"] for row in rows.values())
+    assert rows["training.label_smoothing"]["default"] == "0.0"
+    assert rows["augmentation.noise.snr_db"]["default"].startswith('{"noise": [15, 25]')
+    printed = emovoz("recipes", "--settings").stdout
+    assert "training.batch_size = 32\n    of fitting by gradient." in printed
 
 
 @pytest.mark.parametrize("name", SHIPPED)

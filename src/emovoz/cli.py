@@ -305,12 +305,17 @@ def encoders(
 
 @app.command()
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Print this recipe in full.")] = None, as_json: AsJson = False
+    name: Annotated[str | None, typer.Argument(help="Print this recipe in full.")] = None,
+    settings: Annotated[bool, typer.Option("--settings", help="Print what every setting means.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """The shipped recipes, or one of them in full."""
+    """The shipped recipes, or one of them in full, or what the settings of a recipe mean."""
     from emovoz.recipe import Recipe, shipped_recipes
+    from emovoz.reference import explained, setting_table
 
-    if name is None:
+    if settings:
+        print(json.dumps(setting_table(), ensure_ascii=False) if as_json else explained())
+    elif name is None:
         print_table([{"recipe": key, "description": value} for key, value in shipped_recipes().items()], as_json)
     elif as_json:
         print(Recipe.load(name).model_dump_json(indent=2))
