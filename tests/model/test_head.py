@@ -2,7 +2,7 @@
 
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -12,17 +12,29 @@ from torch import Tensor
 
 from emovoz.errors import InputError
 from emovoz.model import EmotionHead, EmotionHeadConfig
-from emovoz.model.fusion import Standardise
+from emovoz.model.join import Standardise
 from emovoz.model.layer_mix import WeightedLayers
 from emovoz.sequence import MaskedSequence, frame_mask
 from emovoz.settings import Model
 
-SHAPES = {"speech": (3, 8), "text": (2, 6)}
+SHAPES = {"speech": (3, 8), "text": (2, 4)}
 LABELS = ["anger", "fear", "joy"]
-POOLINGS = ("attention", "mean", "mean_std")
-FUSIONS = ("time", "pooled")
-MIXES = ("weighted", "concatenate")
-EVERY = list(product(POOLINGS, FUSIONS, MIXES))
+POOLINGS, SEQUENCES, FUSIONS, MIXES = (
+    get_args(Model.model_fields[name].annotation) for name in ("pooling", "sequence", "fusion", "layer_mix")
+)
+EVERY: list[dict[str, Any]] = [
+    # each sequence layer under each fusion, where the poolings take turns; then each pooling with each way of mixing
+    *(
+        {"fusion": fusion, "sequence": sequence, "pooling": POOLINGS[i % len(POOLINGS)], "layer_mix": MIXES[i % 2]}
+        for i, (fusion, sequence) in enumerate(product(FUSIONS, SEQUENCES))
+    ),
+    *(
+        {"fusion": fusion, "pooling": pooling, "layer_mix": mix}
+        for fusion, pooling, mix in product(("time", "pooled"), POOLINGS, MIXES)
+    ),
+]
+TWO_HEADS = {"sequence_heads": 2, "pooling_heads": 2}
+every_head = pytest.mark.parametrize("model", EVERY, ids=lambda model: "-".join(model.values()))
 
 Batch = dict[str, Tensor]
 
@@ -30,7 +42,7 @@ Batch = dict[str, Tensor]
 def make_head(shapes: dict[str, tuple[int, int]] | None = None, **settings: Any) -> EmotionHead:
     """A head in eval mode whose weights are no longer the symmetric initial ones."""
     torch.manual_seed(0)
-    config = EmotionHeadConfig.of(Model(hidden_width=16, **settings), shapes or SHAPES, LABELS)
+    config = EmotionHeadConfig.of(Model(hidden_width=16, **(TWO_HEADS | settings)), shapes or SHAPES, LABELS)
     head = EmotionHead(config).eval()
     with torch.no_grad():
         for parameter in head.parameters():
@@ -87,20 +99,18 @@ def test_only_several_layers_in_a_weighted_mix_have_weights() -> None:
     assert make_head(layer_mix="concatenate").layer_weights == {}
 
 
-@pytest.mark.parametrize(("pooling", "fusion", "layer_mix"), EVERY)
-def test_what_is_under_the_mask_never_changes_the_logits(pooling: str, fusion: str, layer_mix: str) -> None:
-    head = make_head(pooling=pooling, fusion=fusion, layer_mix=layer_mix)
+@every_head
+def test_what_is_under_the_mask_never_changes_the_logits(model: dict[str, Any]) -> None:
+    head = make_head(**model)
     batch = make_batch((4, 9), (12, 3), (7, 0), (0, 5))
     expected = logits(head, batch)
     for value in (1e6, -1e6):
         torch.testing.assert_close(logits(head, fill_padding(batch, value)), expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(("pooling", "fusion", "layer_mix"), EVERY)
-def test_a_clip_alone_has_the_logits_it_has_beside_one_ten_times_longer(
-    pooling: str, fusion: str, layer_mix: str
-) -> None:
-    head = make_head(pooling=pooling, fusion=fusion, layer_mix=layer_mix)
+@every_head
+def test_a_clip_alone_has_the_logits_it_has_beside_one_ten_times_longer(model: dict[str, Any]) -> None:
+    head = make_head(**model)
     batch = make_batch((6, 3), (60, 30))
     together = logits(head, batch)
     for index in (0, 1):
@@ -108,12 +118,10 @@ def test_a_clip_alone_has_the_logits_it_has_beside_one_ten_times_longer(
     assert float((together[0] - together[1]).abs().max()) > 1e-3
 
 
-@pytest.mark.parametrize(("pooling", "fusion", "layer_mix"), EVERY)
+@every_head
 @pytest.mark.parametrize("absent", ["speech", "text"])
-def test_a_clip_without_a_modality_depends_on_the_other_alone(
-    absent: str, pooling: str, fusion: str, layer_mix: str
-) -> None:
-    head = make_head(pooling=pooling, fusion=fusion, layer_mix=layer_mix)
+def test_a_clip_without_a_modality_depends_on_the_other_alone(absent: str, model: dict[str, Any]) -> None:
+    head = make_head(**model)
     batch = make_batch((6, 4), (6, 4))
     batch[f"{absent}_mask"][1] = False
     expected = logits(head, batch)
@@ -126,9 +134,9 @@ def test_a_clip_without_a_modality_depends_on_the_other_alone(
     assert float((logits(head, heard)[1] - expected[1]).abs().max()) > 1e-4
 
 
-@pytest.mark.parametrize(("pooling", "fusion", "layer_mix"), EVERY)
-def test_gradients_are_finite_where_modalities_are_absent(pooling: str, fusion: str, layer_mix: str) -> None:
-    head = make_head(pooling=pooling, fusion=fusion, layer_mix=layer_mix).train()
+@every_head
+def test_gradients_are_finite_where_modalities_are_absent(model: dict[str, Any]) -> None:
+    head = make_head(**model).train()
     output = head(**make_batch((5, 0), (0, 4), (5, 4)), labels=torch.tensor([0, 1, 2]))
     output.loss.backward()
     assert torch.isfinite(output.loss)
@@ -136,7 +144,7 @@ def test_gradients_are_finite_where_modalities_are_absent(pooling: str, fusion: 
     assert len(gradients) == len(list(head.parameters()))
     assert all(torch.isfinite(gradient).all() for gradient in gradients.values())
     stand_ins = [gradient for name, gradient in gradients.items() if "absent." in name]
-    assert len(stand_ins) == 2
+    assert len(stand_ins) == (0 if model["fusion"] in ("pooled_attention", "gated") else 2)
     assert all(gradient.abs().max() > 0 for gradient in stand_ins), "what stands in for the absent is learned"
 
 
@@ -199,23 +207,96 @@ def test_time_fusion_projects_unequal_widths_to_the_larger_and_pooled_fusion_doe
     assert projections(make_head(fusion="pooled", width=5)) == {"speech", "text"}
 
 
+@pytest.mark.parametrize("shapes", [SHAPES, {"speech": (3, 8)}, {"text": (2, 4)}], ids="-".join)
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_pooling_is_fixed_exactly_where_the_recipe_says_nothing_learns_before_it(
+    pooling: str, shapes: dict[str, tuple[int, int]]
+) -> None:
+    needs_two = ("pooled_attention", "gated", "cross_attention")
+    fusions = [fusion for fusion in FUSIONS if len(shapes) == 2 or fusion not in needs_two]
+    fixed: list[tuple[str, str]] = []
+    for fusion, sequence, width in product(fusions, SEQUENCES, (None, 4)):
+        settings = {"fusion": fusion, "sequence": sequence, "pooling": pooling, "width": width, **TWO_HEADS}
+        model = Model(layer_mix="concatenate", layer_norm=False, **settings)
+        head = EmotionHead(EmotionHeadConfig.of(model, shapes, LABELS))
+        assert head.pooling_is_fixed is (model.learns_before_pooling(branches=len(shapes)) is None), settings
+        fixed += [(fusion, sequence)] if head.pooling_is_fixed else []
+    expected = ["pooled", "pooled_attention", "gated"] if len(shapes) == 2 else ["time", "time_after", "pooled"]
+    learns = pooling not in ("mean", "mean_std", "max")
+    assert set(fixed) == (set() if learns else set(product(expected, ("none", "self_attention"))))
+
+
+@pytest.mark.parametrize("settings", [{"layer_norm": True}, {"layer_mix": "weighted"}])
+def test_pooling_is_not_fixed_where_norms_or_layer_weights_learn(settings: dict[str, Any]) -> None:
+    everything: dict[str, Any] = {"layer_mix": "concatenate", "layer_norm": False, "pooling": "max", **settings}
+    assert not make_head(fusion="pooled", **everything).pooling_is_fixed
+    assert Model(fusion="pooled", **everything).learns_before_pooling(branches=2)
+
+
 @pytest.mark.parametrize(
-    ("settings", "fixed"),
+    ("settings", "told"),
     [
-        ({"fusion": "pooled"}, True),
-        ({"fusion": "time"}, False),
-        ({"fusion": "pooled", "layer_norm": True}, False),
-        ({"fusion": "pooled", "pooling": "attention"}, False),
-        ({"fusion": "pooled", "layer_mix": "weighted"}, False),
-        ({"fusion": "pooled", "width": 4}, False),
+        ({"sequence": "transformer", "sequence_heads": 3}, "model.sequence_heads 3 does not divide 8"),
+        ({"sequence": "multi_head_attention", "sequence_heads": 5}, "model.sequence_heads 5 does not divide 8"),
+        ({"sequence": "reduced_multi_head_attention", "sequence_heads": 16}, "sequence_heads 16 does not divide 8"),
+        ({"fusion": "cross_attention", "sequence_heads": 3}, "that model.fusion cross_attention sees"),
+        ({"pooling": "multi_head_attention", "pooling_heads": 3}, "model.pooling_heads 3 does not divide 8"),
+        (
+            {"pooling": "double_multi_head_attention", "sequence": "reduced_multi_head_attention", "pooling_heads": 8},
+            "model.pooling_heads 8 does not divide 4",
+        ),
+        ({"fusion": "pooled", "sequence": "transformer", "sequence_heads": 8}, "sequence_heads 8 does not divide 4"),
     ],
 )
-def test_pooling_is_fixed_exactly_where_the_recipe_says_nothing_learns_before_it(
-    settings: dict[str, Any], fixed: bool
-) -> None:
-    everything: dict[str, Any] = {"layer_mix": "concatenate", "layer_norm": False, "pooling": "mean_std", **settings}
-    assert make_head(**everything).pooling_is_fixed is fixed
-    assert (Model(**everything).learns_before_pooling(branches=2) is None) is fixed
+def test_heads_that_do_not_divide_the_width_are_told(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        make_head(**settings)
+
+
+def test_heads_as_wide_as_the_whole_need_not_divide_it() -> None:
+    make_head(sequence="multi_head_attention", sequence_head_width="whole", sequence_heads=3)
+
+
+def test_a_clip_without_the_other_modality_keeps_its_frames_under_cross_attention() -> None:
+    head = make_head(fusion="cross_attention", layer_mix="concatenate", layer_norm=False, pooling="mean")
+    batch = make_batch((5, 3), (5, 0))
+    speech = head.parts(**batch)["speech"].vector.detach().numpy()
+    kept = [np.concatenate([*row(batch, i)["speech"].numpy()[0]], axis=1).mean(0) for i in (0, 1)]
+    np.testing.assert_allclose(speech[1], kept[1], rtol=1e-4, atol=1e-5)
+    assert np.abs(speech[0] - kept[0]).max() > 0.1
+
+
+def test_cross_attention_adds_to_each_frame_what_it_finds_in_the_other_modality() -> None:
+    head = make_head(fusion="cross_attention", layer_mix="concatenate", layer_norm=False, pooling="mean")
+    batch = make_batch((5, 3))
+    theirs = torch.nn.MultiheadAttention(24, 2, batch_first=True)
+    ours = head.fusion.get_submodule("attentions.text")
+    state = {name.removeprefix("heads."): value for name, value in ours.state_dict().items()}
+    with torch.no_grad():
+        theirs.in_proj_weight.copy_(torch.cat([state[f"{name}.weight"] for name in ("query", "key", "value")]))
+        theirs.in_proj_bias.copy_(torch.cat([state[f"{name}.bias"] for name in ("query", "key", "value")]))
+        theirs.out_proj.weight.copy_(state["out.weight"])
+        theirs.out_proj.bias.copy_(state["out.bias"])
+        speech, text = (head.branches[name](batch[name], batch[f"{name}_mask"]).features for name in SHAPES)
+        expected = (text + theirs(text, speech, speech)[0]).mean(1)
+        torch.testing.assert_close(head.parts(**batch)["text"].vector, expected, rtol=0, atol=1e-5)
+
+
+def test_the_sequence_layer_sees_both_modalities_before_and_one_of_them_after_they_are_concatenated() -> None:
+    settings = {"sequence": "self_attention", "layer_mix": "concatenate", "layer_norm": False, "pooling": "mean"}
+    equal = {"speech": (1, 4), "text": (1, 4)}
+    batch = make_batch((5, 3), shapes=equal)
+    speech, text = batch["speech"][0, 0], batch["text"][0, 0]
+
+    def attended(frames: Tensor) -> Tensor:
+        return (frames @ frames.T / 2).softmax(1) @ frames
+
+    for fusion, expected in (
+        ("time", attended(torch.cat([speech, text]))),
+        ("time_after", torch.cat([attended(speech), attended(text)])),
+    ):
+        found = make_head(equal, fusion=fusion, **settings).parts(**batch)["joint"].vector[0]
+        torch.testing.assert_close(found, expected.mean(0), rtol=0, atol=1e-5)
 
 
 def test_standardising_measures_the_training_clips_and_makes_a_constant_zero() -> None:
@@ -234,7 +315,9 @@ def test_standardising_measures_the_training_clips_and_makes_a_constant_zero() -
         {"fusion": "pooled", "pooling": "mean_std", "layer_mix": "concatenate", "layer_norm": False},
         {"fusion": "pooled", "pooling": "mean", "layer_mix": "concatenate", "layer_norm": False, "standardise": True},
         {"fusion": "time", "hidden_layers": 0, "width": 12},
+        *EVERY,
     ],
+    ids=lambda settings: "-".join(map(str, settings.values())),
 )
 def test_a_saved_head_comes_back_the_same(tmp_path: Path, settings: dict[str, Any]) -> None:
     head = make_head(**settings)
