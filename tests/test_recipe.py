@@ -152,6 +152,47 @@ def test_impossible_combinations_are_named(source: str, overrides: list[str], fa
         Recipe.load(source, overrides)
 
 
+@pytest.mark.parametrize(
+    ("source", "overrides", "fault"),
+    [
+        (
+            "default",
+            ["sequence=transformer", "sequence_heads=5"],
+            "model.sequence_heads 5 does not divide 384, .*\nrecipe default: .* 5 does not divide 512, .*",
+        ),
+        ("speech", ["sequence=multi_head_attention", "sequence_heads=3"], ".* to one of 1, 2, 4, 8, 16, 32, or .*"),
+        ("default", ["fusion=cross_attention", "sequence_heads=7"], ".* 7 does not divide 512, .* cross_attention .*"),
+        # pooled by themselves, words are 384 wide
+        ("default", ["fusion=pooled", "pooling=multi_head_attention", "pooling_heads=256"], ".* does not divide 384.*"),
+        ("speech", ["width=10", "sequence=transformer"], "model.sequence_heads 4 does not divide 10, the width .*"),
+        ("speech", ["sequence_heads=8"], "model.sequence_heads needs model.sequence .*, or model.fusion .*"),
+        ("speech", ["fusion=gated"], "model.fusion gated needs both speech and text"),
+    ],
+)
+def test_heads_that_do_not_divide_the_width_are_named_before_anything_is_loaded(
+    source: str, overrides: list[str], fault: str
+) -> None:
+    learning = ["model.layer_mix=weighted", "model.standardise=false"]
+    with pytest.raises(InputError, match=rf"^recipe {source}: {fault}$"):
+        Recipe.load(source, [*learning, *(f"model.{override}" for override in overrides)])
+
+
+def test_concatenated_layers_are_as_wide_as_all_of_them() -> None:
+    wide = ["model.standardise=false", "model.sequence=transformer", "model.sequence_heads=3"]
+    assert Recipe.load("speech", wide).model.sequence_heads == 3
+    fault = faults_of("speech", *wide, "speech.layers=[1, 2]")[0]
+    assert "3 does not divide 1024" in fault
+
+
+def test_heads_of_an_encoder_that_is_not_known_are_left_to_be_told_when_it_is() -> None:
+    Recipe.load("speech", ["speech.model=someone/unheard-of", "model.standardise=false", "model.sequence=transformer"])
+
+
+def test_a_closed_form_cannot_fit_a_gate() -> None:
+    fault = faults_of("baseline-logreg", "text.model=multilingual-e5-small", "model.fusion=gated")[0]
+    assert fault.endswith("can fit the last layer only; change model.fusion gated")
+
+
 def test_time_fusion_of_a_single_branch_has_nothing_to_learn() -> None:
     assert Recipe.load("speech", ["model.fusion=time"]).model.standardise
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from emovoz.settings import default_of
+from emovoz.widths import branch_widths, indivisible, splits_width
 
 if TYPE_CHECKING:
     from emovoz.recipe import Recipe
@@ -12,7 +13,6 @@ _HEADS = ("multi_head_attention", "reduced_multi_head_attention", "transformer")
 _MULTI_HEAD_POOLINGS = ("multi_head_attention", "double_multi_head_attention")
 _NEEDS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
     ("model", "vgg_channels"): ("front_end", ("vgg",)),
-    ("model", "sequence_heads"): ("sequence", _HEADS),
     ("model", "sequence_head_width"): ("sequence", ("multi_head_attention",)),
     ("model", "sequence_blocks"): ("sequence", ("transformer",)),
     ("model", "sequence_expansion"): ("sequence", ("transformer",)),
@@ -78,12 +78,40 @@ def _without_a_modality(recipe: "Recipe") -> Iterator[str]:
 def _in_the_head(recipe: "Recipe") -> Iterator[str]:
     model, training = recipe.model, recipe.training
     learns = _learns(recipe)
+    heads = model.sequence_heads != default_of(type(model), "sequence_heads")
+    if heads and model.sequence not in _HEADS and model.fusion != "cross_attention":
+        yield f"model.sequence_heads needs model.sequence {' or '.join(_HEADS)}, or model.fusion cross_attention"
+    yield from indivisible(model, _known_widths(recipe))
     if model.standardise and learns:
         yield f"model.standardise needs pooling with nothing to learn before it; change {learns}"
     if training.method == "logistic_regression" and learns:
         yield f"training.method logistic_regression can fit the last layer only; change {learns}"
+    if training.method == "logistic_regression" and model.fusion in ("pooled_attention", "gated"):
+        yield f"training.method logistic_regression can fit the last layer only; change model.fusion {model.fusion}"
     if training.method == "logistic_regression" and model.hidden_layers:
         yield "training.method logistic_regression can fit the last layer only; set model.hidden_layers 0"
+
+
+def _known_widths(recipe: "Recipe") -> dict[str, int]:
+    """Width of each branch, where it can be known before the encoders are loaded."""
+    model = recipe.model
+    if model.width is not None:
+        return {"speech": model.width}
+    if not splits_width(model) and model.fusion != "cross_attention" and model.pooling not in _MULTI_HEAD_POOLINGS:
+        return {}  # nobody asks
+    from emovoz.encoders.known import known_encoder
+
+    sections = {"speech": recipe.speech, "text": recipe.text}
+    widths = {}
+    for name, section in sections.items():
+        if section is None:
+            continue
+        known = known_encoder(section.model)
+        if known is None or (name == "speech" and model.front_end != "none"):
+            return {}
+        layers = known.layers if section.layers == "all" else len(section.layers)
+        widths[name] = known.dim * (layers if model.layer_mix == "concatenate" else 1)
+    return branch_widths(model, widths) if widths else {}
 
 
 def _in_training(recipe: "Recipe") -> Iterator[str]:

@@ -259,20 +259,25 @@ class Model(Section):
         speech_adapter, text_adapter: to `width`: `linear` (Linear and LayerNorm), `nonlinear` (and ReLU), or none.
         width: bring every branch to this width; by default only where fusion needs equal widths.
         sequence: the layer that relates the frames: `self_attention` (nothing to learn), `multi_head_attention`,
-            `reduced_multi_head_attention` (its output as wide as one head), `transformer` (blocks) or none.
-        sequence_heads: of multi-head attention and of each transformer block.
+            `reduced_multi_head_attention` (the mean of the heads, as wide as one), `transformer` (blocks, each norm
+            before its step) or none. In recordings over 100 s it relates the frames of each piece of 50 to 100 s.
+        sequence_heads: of multi-head attention, of each transformer block and of cross-attention.
         sequence_head_width: of multi-head attention: heads `split` the width, or each is as wide as the `whole` of it.
         sequence_blocks, sequence_expansion, sequence_dropout: of the transformer: number, width of the feed-forward
             layer in multiples of the width, and dropout.
-        pooling: from frames to one vector.
+        pooling: from frames to one vector: `attention` (mean weighted by one query), `multi_head_attention` (one in
+            each slice of the width, India et al. 2019), `double_multi_head_attention` (and one over the slices, as wide
+            as one of them, India et al. 2021), `mean`, `mean_std` (and standard deviation), `attentive_statistics`
+            (both, weighted by a small network, Okabe et al. 2018) or `max`.
         pooling_heads: of the two multi-head poolings.
         fusion: `time` concatenates the branches along time before the sequence layer, `time_after` after it, and both
             pool once; `pooled` pools each branch and puts the vectors side by side, `pooled_attention` pools the
-            vectors again by attention, `gated` mixes them by a learned gate; `cross_attention` lets the frames of each
-            branch attend to the other's before they are pooled.
+            vectors again by attention, `gated` mixes them by a learned gate (Arevalo et al. 2017); `cross_attention`
+            lets the frames of each branch attend to the other's before they are pooled. For a modality that a clip
+            lacks stands a learned vector; `pooled_attention` and `gated` go by the other alone.
         standardise: scale every pooled value by its mean and deviation over the training clips; needs pooling with
             nothing to learn before it (layers concatenated, no layer norm, no width, mean, mean_std or max).
-        hidden_layers, hidden_width: of the classifier.
+        hidden_layers, hidden_width: of the classifier; the gate of `gated` is as wide.
         dropout: in the hidden layers.
         input_dropout: on the pooled vector.
     """

@@ -93,6 +93,7 @@ def test_the_command_line_says_how_long_it_was_and_names_one_that_is_cut(model: 
         ["features.stride=3", "features.precision=float32"],
         ["features.cache=false"],
         ["model.pooling=attention", "model.standardise=false", "model.layer_mix=weighted", "features.cache=false"],
+        ["model.sequence=transformer", "model.pooling=max", "model.standardise=false", "model.layer_mix=weighted"],
     ],
     ids=" ".join,
 )

@@ -12,42 +12,25 @@ from torch import Tensor
 
 from emovoz.errors import InputError
 from emovoz.model import EmotionHead, EmotionHeadConfig
-from emovoz.model.fusion import Standardise
+from emovoz.model.join import Standardise
 from emovoz.model.layer_mix import WeightedLayers
-from emovoz.sequence import MaskedSequence, frame_mask
+from emovoz.sequence import MaskedSequence
 from emovoz.settings import Model
+from heads import FUSIONS, LABELS, MIXES, POOLINGS, SEQUENCES, SHAPES, TWO_HEADS, Batch, make_batch, make_head, row
 
-SHAPES = {"speech": (3, 8), "text": (2, 6)}
-LABELS = ["anger", "fear", "joy"]
-POOLINGS = ("attention", "mean", "mean_std")
-FUSIONS = ("time", "pooled")
-MIXES = ("weighted", "concatenate")
-EVERY = list(product(POOLINGS, FUSIONS, MIXES))
+EVERY: list[dict[str, Any]] = [
+    # each sequence layer under each fusion, where the poolings take turns; then each pooling with each way of mixing
+    *(
+        {"fusion": fusion, "sequence": sequence, "pooling": POOLINGS[i % len(POOLINGS)], "layer_mix": MIXES[i % 2]}
+        for i, (fusion, sequence) in enumerate(product(FUSIONS, SEQUENCES))
+    ),
+    *(
+        {"fusion": fusion, "pooling": pooling, "layer_mix": mix}
+        for fusion, pooling, mix in product(("time", "pooled"), POOLINGS, MIXES)
+    ),
+]
 
-Batch = dict[str, Tensor]
-
-
-def make_head(shapes: dict[str, tuple[int, int]] | None = None, **settings: Any) -> EmotionHead:
-    """A head in eval mode whose weights are no longer the symmetric initial ones."""
-    torch.manual_seed(0)
-    config = EmotionHeadConfig.of(Model(hidden_width=16, **settings), shapes or SHAPES, LABELS)
-    head = EmotionHead(config).eval()
-    with torch.no_grad():
-        for parameter in head.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
-    return head
-
-
-def make_batch(*lengths: tuple[int, int], shapes: dict[str, tuple[int, int]] | None = None, seed: int = 1) -> Batch:
-    """Clips of these (speech, text) lengths, zeros after their ends."""
-    random = torch.Generator().manual_seed(seed)
-    batch: Batch = {}
-    for i, (name, (layers, dim)) in enumerate((shapes or SHAPES).items()):
-        sizes = torch.tensor([pair[i] for pair in lengths])
-        mask = frame_mask(sizes, max(1, int(sizes.max())))
-        frames = torch.randn(len(lengths), layers, mask.shape[1], dim, generator=random)
-        batch |= {name: frames * mask[:, None, :, None], f"{name}_mask": mask}
-    return batch
+every_head = pytest.mark.parametrize("model", EVERY, ids=lambda model: "-".join(model.values()))
 
 
 def fill_padding(batch: Batch, value: float) -> Batch:
@@ -55,16 +38,6 @@ def fill_padding(batch: Batch, value: float) -> Batch:
     for name in SHAPES:
         filled[name] = torch.where(batch[f"{name}_mask"][:, None, :, None], batch[name], torch.tensor(value))
     return filled
-
-
-def row(batch: Batch, index: int) -> Batch:
-    """One clip of a batch without its padding."""
-    alone: Batch = {}
-    for name in SHAPES:
-        length = int(batch[f"{name}_mask"][index].sum())
-        alone[name] = batch[name][index : index + 1, :, :length]
-        alone[f"{name}_mask"] = torch.ones(1, length, dtype=torch.bool)
-    return alone
 
 
 @torch.no_grad()
@@ -87,20 +60,18 @@ def test_only_several_layers_in_a_weighted_mix_have_weights() -> None:
     assert make_head(layer_mix="concatenate").layer_weights == {}
 
 
-@pytest.mark.parametrize(("pooling", "fusion", "layer_mix"), EVERY)
-def test_what_is_under_the_mask_never_changes_the_logits(pooling: str, fusion: str, layer_mix: str) -> None:
-    head = make_head(pooling=pooling, fusion=fusion, layer_mix=layer_mix)
+@every_head
+def test_what_is_under_the_mask_never_changes_the_logits(model: dict[str, Any]) -> None:
+    head = make_head(**model)
     batch = make_batch((4, 9), (12, 3), (7, 0), (0, 5))
     expected = logits(head, batch)
     for value in (1e6, -1e6):
         torch.testing.assert_close(logits(head, fill_padding(batch, value)), expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(("pooling", "fusion", "layer_mix"), EVERY)
-def test_a_clip_alone_has_the_logits_it_has_beside_one_ten_times_longer(
-    pooling: str, fusion: str, layer_mix: str
-) -> None:
-    head = make_head(pooling=pooling, fusion=fusion, layer_mix=layer_mix)
+@every_head
+def test_a_clip_alone_has_the_logits_it_has_beside_one_ten_times_longer(model: dict[str, Any]) -> None:
+    head = make_head(**model)
     batch = make_batch((6, 3), (60, 30))
     together = logits(head, batch)
     for index in (0, 1):
@@ -108,12 +79,10 @@ def test_a_clip_alone_has_the_logits_it_has_beside_one_ten_times_longer(
     assert float((together[0] - together[1]).abs().max()) > 1e-3
 
 
-@pytest.mark.parametrize(("pooling", "fusion", "layer_mix"), EVERY)
+@every_head
 @pytest.mark.parametrize("absent", ["speech", "text"])
-def test_a_clip_without_a_modality_depends_on_the_other_alone(
-    absent: str, pooling: str, fusion: str, layer_mix: str
-) -> None:
-    head = make_head(pooling=pooling, fusion=fusion, layer_mix=layer_mix)
+def test_a_clip_without_a_modality_depends_on_the_other_alone(absent: str, model: dict[str, Any]) -> None:
+    head = make_head(**model)
     batch = make_batch((6, 4), (6, 4))
     batch[f"{absent}_mask"][1] = False
     expected = logits(head, batch)
@@ -126,9 +95,9 @@ def test_a_clip_without_a_modality_depends_on_the_other_alone(
     assert float((logits(head, heard)[1] - expected[1]).abs().max()) > 1e-4
 
 
-@pytest.mark.parametrize(("pooling", "fusion", "layer_mix"), EVERY)
-def test_gradients_are_finite_where_modalities_are_absent(pooling: str, fusion: str, layer_mix: str) -> None:
-    head = make_head(pooling=pooling, fusion=fusion, layer_mix=layer_mix).train()
+@every_head
+def test_gradients_are_finite_where_modalities_are_absent(model: dict[str, Any]) -> None:
+    head = make_head(**model).train()
     output = head(**make_batch((5, 0), (0, 4), (5, 4)), labels=torch.tensor([0, 1, 2]))
     output.loss.backward()
     assert torch.isfinite(output.loss)
@@ -136,7 +105,7 @@ def test_gradients_are_finite_where_modalities_are_absent(pooling: str, fusion: 
     assert len(gradients) == len(list(head.parameters()))
     assert all(torch.isfinite(gradient).all() for gradient in gradients.values())
     stand_ins = [gradient for name, gradient in gradients.items() if "absent." in name]
-    assert len(stand_ins) == 2
+    assert len(stand_ins) == (0 if model["fusion"] in ("pooled_attention", "gated") else 2)
     assert all(gradient.abs().max() > 0 for gradient in stand_ins), "what stands in for the absent is learned"
 
 
@@ -174,48 +143,30 @@ def test_pooled_means_of_concatenated_layers_are_those_of_numpy() -> None:
         assert parts[name].present.tolist() == [True, True]
 
 
-def test_time_fusion_pools_the_frames_of_both_and_a_learned_one_for_what_is_absent() -> None:
-    shapes = {"speech": (2, 3), "text": (1, 6)}
-    head = make_head(shapes, layer_mix="concatenate", layer_norm=False, pooling="mean", fusion="time")
-    batch = make_batch((5, 3), (8, 0), shapes=shapes)
-    joint = head.parts(**batch)["joint"].vector.detach().numpy()
-    speech = [np.concatenate([*row(batch, i)["speech"].numpy()[0]], axis=1) for i in (0, 1)]
-    absent = head.state_dict()["fusion.absent.text"].numpy()
-    both = np.concatenate([speech[0], row(batch, 0)["text"].numpy()[0, 0]])
-    np.testing.assert_allclose(joint[0], both.mean(0), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(joint[1], np.concatenate([speech[1], absent[None]]).mean(0), rtol=1e-5, atol=1e-6)
-
-
-def projections(head: EmotionHead) -> set[str]:
-    return {name.split(".")[1] for name, _ in head.named_parameters() if ".project." in name}
-
-
-def test_time_fusion_projects_unequal_widths_to_the_larger_and_pooled_fusion_does_not() -> None:
-    assert projections(make_head(fusion="time")) == {"text"}
-    assert projections(make_head(fusion="time", layer_mix="concatenate")) == {"text"}
-    assert projections(make_head(fusion="pooled")) == set()
-    equal = {"speech": (3, 8), "text": (2, 8)}
-    assert projections(make_head(equal, fusion="time")) == set()
-    assert projections(make_head(fusion="pooled", width=5)) == {"speech", "text"}
-
-
-@pytest.mark.parametrize(
-    ("settings", "fixed"),
-    [
-        ({"fusion": "pooled"}, True),
-        ({"fusion": "time"}, False),
-        ({"fusion": "pooled", "layer_norm": True}, False),
-        ({"fusion": "pooled", "pooling": "attention"}, False),
-        ({"fusion": "pooled", "layer_mix": "weighted"}, False),
-        ({"fusion": "pooled", "width": 4}, False),
-    ],
-)
+@pytest.mark.parametrize("shapes", [SHAPES, {"speech": (3, 8)}, {"text": (2, 4)}], ids="-".join)
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_pooling_is_fixed_exactly_where_the_recipe_says_nothing_learns_before_it(
-    settings: dict[str, Any], fixed: bool
+    pooling: str, shapes: dict[str, tuple[int, int]]
 ) -> None:
-    everything: dict[str, Any] = {"layer_mix": "concatenate", "layer_norm": False, "pooling": "mean_std", **settings}
-    assert make_head(**everything).pooling_is_fixed is fixed
-    assert (Model(**everything).learns_before_pooling(branches=2) is None) is fixed
+    needs_two = ("pooled_attention", "gated", "cross_attention")
+    fusions = [fusion for fusion in FUSIONS if len(shapes) == 2 or fusion not in needs_two]
+    fixed: list[tuple[str, str]] = []
+    for fusion, sequence, width in product(fusions, SEQUENCES, (None, 4)):
+        settings = {"fusion": fusion, "sequence": sequence, "pooling": pooling, "width": width, **TWO_HEADS}
+        model = Model(layer_mix="concatenate", layer_norm=False, **settings)
+        head = EmotionHead(EmotionHeadConfig.of(model, shapes, LABELS))
+        assert head.pooling_is_fixed is (model.learns_before_pooling(branches=len(shapes)) is None), settings
+        fixed += [(fusion, sequence)] if head.pooling_is_fixed else []
+    expected = ["pooled", "pooled_attention", "gated"] if len(shapes) == 2 else ["time", "time_after", "pooled"]
+    learns = pooling not in ("mean", "mean_std", "max")
+    assert set(fixed) == (set() if learns else set(product(expected, ("none", "self_attention"))))
+
+
+@pytest.mark.parametrize("settings", [{"layer_norm": True}, {"layer_mix": "weighted"}])
+def test_pooling_is_not_fixed_where_norms_or_layer_weights_learn(settings: dict[str, Any]) -> None:
+    everything: dict[str, Any] = {"layer_mix": "concatenate", "layer_norm": False, "pooling": "max", **settings}
+    assert not make_head(fusion="pooled", **everything).pooling_is_fixed
+    assert Model(fusion="pooled", **everything).learns_before_pooling(branches=2)
 
 
 def test_standardising_measures_the_training_clips_and_makes_a_constant_zero() -> None:
@@ -234,7 +185,9 @@ def test_standardising_measures_the_training_clips_and_makes_a_constant_zero() -
         {"fusion": "pooled", "pooling": "mean_std", "layer_mix": "concatenate", "layer_norm": False},
         {"fusion": "pooled", "pooling": "mean", "layer_mix": "concatenate", "layer_norm": False, "standardise": True},
         {"fusion": "time", "hidden_layers": 0, "width": 12},
+        *EVERY,
     ],
+    ids=lambda settings: "-".join(map(str, settings.values())),
 )
 def test_a_saved_head_comes_back_the_same(tmp_path: Path, settings: dict[str, Any]) -> None:
     head = make_head(**settings)

@@ -1,7 +1,7 @@
 """Fitting: what a recipe asks of training is what happens."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -57,10 +57,26 @@ def tensors(fitted: Fitted) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in fitted.head.state_dict().items()}
 
 
-@pytest.mark.parametrize("text", [False, True])
+def choices(setting: str) -> list[dict[str, Any]]:
+    return [{setting: value} for value in get_args(Model.model_fields[setting].annotation)]
+
+
+OF_SPEECH: list[dict[str, Any]] = [{}, FIXED, {"hidden_layers": 0, "width": 5}, {"sequence": "transformer"}]
+OF_BOTH: list[dict[str, Any]] = [
+    *OF_SPEECH[:3],
+    *choices("pooling")[1:],
+    *choices("sequence")[1:],
+    {"sequence": "multi_head_attention", "sequence_head_width": "whole"},
+    *choices("fusion")[1:],
+    FIXED | {"fusion": "gated"},
+    {"fusion": "cross_attention", "sequence": "transformer", "pooling": "double_multi_head_attention"},
+]
+
+
 @pytest.mark.parametrize(
-    "model",
-    [{}, {"pooling": "mean_std"}, {"fusion": "pooled"}, FIXED | {"fusion": "pooled"}, {"hidden_layers": 0, "width": 5}],
+    ("model", "text"),
+    [*((model, False) for model in OF_SPEECH), *((model, True) for model in OF_BOTH)],
+    ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
 )
 def test_every_kind_of_head_learns(model: dict[str, Any], text: bool) -> None:
     training = Training(epochs=30, learning_rate=0.01)

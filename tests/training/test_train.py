@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
-from emovoz import Clip, Corpus, FeatureStore, Recipe, Recognizer, train
+import pytest
+
+from emovoz import Clip, Corpus, FeatureStore, Recipe, Recognizer, crossval, train
+from emovoz.errors import InputError
 
 
 def test_a_saved_model_trains_again_from_its_own_folder_bit_for_bit(
@@ -23,3 +26,16 @@ def test_a_saved_model_trains_again_from_its_own_folder_bit_for_bit(
     assert json.loads(card)["data"] == loaded.data
     loaded.save_pretrained(tmp_path / "copy")
     assert (tmp_path / "copy" / "recognizer.json").read_text() == card
+
+
+def test_heads_that_do_not_divide_the_width_of_an_encoder_are_told_before_anything_is_encoded(
+    demo: Corpus, tiny_bert: Path, tmp_path: Path
+) -> None:
+    texts = Corpus([Clip(c.id, transcription=c.transcription, label=c.label) for c in demo.clips[:36]])
+    settings = [f"text.model={tiny_bert}", "text.layers=all", "model.sequence=transformer", "model.sequence_heads=7"]
+    recipe = Recipe.load("text", [*settings, "model.standardise=false"])
+    store = FeatureStore(tmp_path / "store")
+    for verb in (train, crossval):
+        with pytest.raises(InputError, match=r"model.sequence_heads 7 does not divide \d+, the width that"):
+            verb(texts, recipe, store=store)
+    assert not list((tmp_path / "store").rglob("*.safetensors"))

@@ -112,8 +112,9 @@ def _run(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     labels = corpus.labels
     encoders = FrozenEncoders.of(recipe)
-    features, extraction = features_of(corpus, encoders, store, workers=workers)
+    # before anything is encoded, so that a head that cannot be is told at once
     untrained = new_head(recipe, encoders, labels)
+    features, extraction = features_of(corpus, encoders, store, workers=workers)
     examples = pooled_where_fixed(untrained, labelled_examples(corpus, features, encoders, labels))
     used = [recipe.training.seed + i for i in range(seeds)]
     scores = np.zeros((seeds, len(corpus), len(labels)))

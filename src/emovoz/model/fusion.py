@@ -1,4 +1,4 @@
-"""From the sequences of the branches to pooled parts, and from the parts to one vector."""
+"""From the sequences of the branches to pooled parts."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emovoz.model.pooling import POOLINGS, Pooling
+from emovoz.model.config import EmotionHeadConfig
+from emovoz.model.pooling import Pooling, pooling_of
+from emovoz.model.sequence_layer import MultiHeadAttention, sequence_layer_of
 from emovoz.sequence import MaskedSequence
 
 
@@ -25,9 +27,11 @@ class Fusion(nn.Module, ABC):
 
     Attributes:
         dims: width of each part.
+        relates_modalities: whether frames of a modality see those of another.
     """
 
     dims: dict[str, int]
+    relates_modalities = False
 
     @abstractmethod
     def sequences(self, branches: Mapping[str, MaskedSequence]) -> dict[str, MaskedSequence]:
@@ -50,66 +54,88 @@ class Fusion(nn.Module, ABC):
     def in_pieces(self, pieces: Iterable[Mapping[str, MaskedSequence]]) -> dict[str, Part]:
         """The parts of one clip whose frames come piece by piece; only one piece is in memory at a time.
 
+        A sequence layer and cross-attention see one piece at a time. Where modalities see each other, a modality that
+        does not go on in a piece is in it as it was in the last one: every piece is heard beside all the words.
+
         Args:
             pieces: sequences [1, time, dim] of the modalities that go on in the piece; the first names all of them.
         """
         found: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {name: [] for name in self.dims}
-        for branches in pieces:
-            for name, sequence in self.sequences(branches).items():
+        seen: dict[str, MaskedSequence] = {}
+        for piece in pieces:
+            seen = {**seen, **piece} if self.relates_modalities else dict(piece)
+            for name, sequence in self.sequences(seen).items():
                 pool = self.pool_of(name)
-                found[name].append((pool(sequence), pool.log_weight(sequence), sequence.mask.any(1)))
+                found[name].append((pool.summary(sequence), pool.log_weight(sequence), sequence.mask.any(1)))
         parts = {}
         for name, of_pieces in found.items():
-            vectors, weights, present = (torch.cat(values) for values in zip(*of_pieces, strict=True))
-            parts[name] = Part(self.pool_of(name).merge(vectors, weights)[None], present.any()[None])
+            summaries, weights, present = (torch.cat(values) for values in zip(*of_pieces, strict=True))
+            pool = self.pool_of(name)
+            parts[name] = Part(pool.finish(pool.merge(summaries, weights)[None]), present.any()[None])
         return parts
 
 
 class TimeFusion(Fusion):
-    """Concatenate the branches along time, then pool once: one part. All branches need the same width.
+    """Concatenate the branches along time, then one sequence layer and one pooling: one part.
 
-    A clip without a modality has a learned vector as the only frame of it.
+    All branches need the same width. A clip without a modality has a learned vector as the only frame of it.
     """
 
-    def __init__(self, dims: Mapping[str, int], pooling: str) -> None:
+    def __init__(self, dims: Mapping[str, int], config: EmotionHeadConfig) -> None:
         super().__init__()
         (dim,) = set(dims.values())
-        self.pool = POOLINGS[pooling](dim)
+        self.layer = sequence_layer_of(config, dim)
+        self.pool = pooling_of(config, self.layer.out_dim)
         self.dims = {"joint": self.pool.out_dim}
-        several = len(dims) > 1
-        self.absent = nn.ParameterDict({name: small_vector(dim) for name in dims} if several else {})
+        self.absent = absent_vectors(dict.fromkeys(dims, dim))
+        self.relates_modalities = len(dims) > 1 and config.sequence != "none"
 
     def sequences(self, branches: Mapping[str, MaskedSequence]) -> dict[str, MaskedSequence]:
-        """All modalities, one after the other."""
-        filled = [self._fill(name, sequence) for name, sequence in branches.items()]
-        features = torch.cat([sequence.features for sequence in filled], dim=1)
-        return {"joint": MaskedSequence(features, torch.cat([sequence.mask for sequence in filled], dim=1))}
+        """All modalities, one after the other, related."""
+        return {"joint": self.layer(_along_time(branches, self.absent))}
 
     def pool_of(self, part: str) -> Pooling:
         """The one pooling."""
         return self.pool
 
-    def _fill(self, name: str, sequence: MaskedSequence) -> MaskedSequence:
-        if name not in self.absent:
-            return sequence
-        missing = ~sequence.mask.any(1)
-        stand_in = torch.where(missing[:, None], self.absent[name], sequence.features.new_zeros(()))[:, None]
-        features = torch.cat([stand_in, sequence.features], dim=1)
-        return MaskedSequence(features, torch.cat([missing[:, None], sequence.mask], dim=1))
+
+class TimeAfterFusion(Fusion):
+    """A sequence layer a branch, then concatenate along time and pool once: one part.
+
+    All branches need the same width. A clip without a modality has a learned vector as the only frame of it.
+    """
+
+    def __init__(self, dims: Mapping[str, int], config: EmotionHeadConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleDict({name: sequence_layer_of(config, dim) for name, dim in dims.items()})
+        (dim,) = set(_out_dims(self.layers).values())
+        self.pool = pooling_of(config, dim)
+        self.dims = {"joint": self.pool.out_dim}
+        self.absent = absent_vectors(dict.fromkeys(dims, dim))
+
+    def sequences(self, branches: Mapping[str, MaskedSequence]) -> dict[str, MaskedSequence]:
+        """Each modality related, one after the other."""
+        related = {name: self.layers[name](sequence) for name, sequence in branches.items()}
+        return {"joint": _along_time(related, self.absent)}
+
+    def pool_of(self, part: str) -> Pooling:
+        """The one pooling."""
+        return self.pool
 
 
 class PooledFusion(Fusion):
-    """Pool each branch: a part a modality."""
+    """A sequence layer and a pooling a branch: a part a modality."""
 
-    def __init__(self, dims: Mapping[str, int], pooling: str) -> None:
+    def __init__(self, dims: Mapping[str, int], config: EmotionHeadConfig) -> None:
         super().__init__()
-        pools: dict[str, Any] = {name: POOLINGS[pooling](dim) for name, dim in dims.items()}
+        self.layers = nn.ModuleDict({name: sequence_layer_of(config, dim) for name, dim in dims.items()})
+        pools = {name: pooling_of(config, dim) for name, dim in _out_dims(self.layers).items()}
         self.pools = nn.ModuleDict(pools)
         self.dims = {name: pool.out_dim for name, pool in pools.items()}
 
     def sequences(self, branches: Mapping[str, MaskedSequence]) -> dict[str, MaskedSequence]:
-        """Each modality by itself."""
-        return dict(branches)
+        """Each modality by itself, related."""
+        return {name: self.layers[name](sequence) for name, sequence in branches.items()}
 
     def pool_of(self, part: str) -> Pooling:
         """That of the modality."""
@@ -117,56 +143,69 @@ class PooledFusion(Fusion):
         return pool
 
 
-FUSIONS: dict[str, type[TimeFusion] | type[PooledFusion]] = {"time": TimeFusion, "pooled": PooledFusion}
+class CrossAttentionFusion(PooledFusion):
+    """As PooledFusion; before pooling, each frame also attends to those of the other modality, and adds what it finds.
 
-
-class Join(nn.Module):
-    """Parts -> one vector [batch, out_dim]: scaled, a learned vector in the place of an absent part, side by side.
-
-    Args:
-        dims: width of each part.
-        standardise: scale every value by mean and deviation over the training clips (see `fit`).
+    All branches need the same width. A clip without the other modality keeps its frames as they are.
     """
 
-    def __init__(self, dims: Mapping[str, int], *, standardise: bool) -> None:
-        super().__init__()
-        scale = Standardise if standardise else nn.Identity
-        self.scale = nn.ModuleDict({name: scale(dim) for name, dim in dims.items()})
-        several = len(dims) > 1
-        self.absent = nn.ParameterDict({name: small_vector(dim) for name, dim in dims.items()} if several else {})
-        self.out_dim = sum(dims.values())
+    relates_modalities = True
 
-    def forward(self, parts: Mapping[str, Part]) -> Tensor:
-        """[batch, dim] of each part -> [batch, sum of dims]."""
-        return torch.cat([self._one(name, parts[name]) for name in self.scale], dim=1)
+    def __init__(self, dims: Mapping[str, int], config: EmotionHeadConfig) -> None:
+        super().__init__(dims, config)
+        heads = config.sequence_heads
+        self.attentions = nn.ModuleDict(
+            {name: MultiHeadAttention(dim, heads, dim // heads) for name, dim in _out_dims(self.layers).items()}
+        )
 
-    def _one(self, name: str, part: Part) -> Tensor:
-        scaled = self.scale[name](part.vector)
-        return torch.where(part.present[:, None], scaled, self.absent[name]) if name in self.absent else scaled
+    def sequences(self, branches: Mapping[str, MaskedSequence]) -> dict[str, MaskedSequence]:
+        """Each modality related, and what its frames find in the other."""
+        related = super().sequences(branches)
+        others = {name: [related[other] for other in related if other != name] for name in related}
+        return {name: self._informed(name, sequence, others[name]) for name, sequence in related.items()}
 
-
-class Standardise(nn.Module):
-    """Zero mean and unit deviation, as measured once over the training clips; a constant value becomes zero."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("deviation", torch.ones(dim))
-        self.mean: Tensor
-        self.deviation: Tensor
-
-    @torch.no_grad()
-    def fit(self, vectors: Tensor) -> None:
-        """Measure vectors [clips, dim]."""
-        deviation = vectors.double().std(0, correction=0)
-        self.mean.copy_(vectors.double().mean(0))
-        self.deviation.copy_(torch.where(deviation > 1e-7, deviation, 1.0))
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        """[batch, dim] -> [batch, dim]."""
-        return (vectors - self.mean) / self.deviation
+    def _informed(self, name: str, own: MaskedSequence, others: list[MaskedSequence]) -> MaskedSequence:
+        features = own.features
+        for other in others:
+            if other.mask.shape[1] > 0:
+                found = self.attentions[name](own.features, other)
+                features = features + torch.where(other.mask.any(1)[:, None, None], found, 0.0)
+        return MaskedSequence(features, own.mask)
 
 
-def small_vector(dim: int) -> nn.Parameter:
-    """A trainable vector near zero."""
-    return nn.Parameter(torch.randn(dim) * 0.02)
+_FUSIONS: dict[str, type[TimeFusion] | type[TimeAfterFusion] | type[PooledFusion]] = {
+    "time": TimeFusion,
+    "time_after": TimeAfterFusion,
+    "cross_attention": CrossAttentionFusion,
+}
+
+
+def fusion_of(config: EmotionHeadConfig, dims: Mapping[str, int]) -> Fusion:
+    """The fusion that the settings name, for branches of these widths; by default each branch is pooled."""
+    return _FUSIONS.get(config.fusion, PooledFusion)(dims, config)
+
+
+def absent_vectors(dims: Mapping[str, int]) -> nn.ParameterDict:
+    """A learned vector near zero in the place of each modality that a clip may lack; none where there is but one."""
+    several = len(dims) > 1
+    return nn.ParameterDict({name: torch.randn(dim) * 0.02 for name, dim in dims.items()} if several else {})
+
+
+def _out_dims(layers: nn.ModuleDict) -> dict[str, int]:
+    of_any_type: dict[str, Any] = dict(layers.items())
+    return {name: layer.out_dim for name, layer in of_any_type.items()}
+
+
+def _along_time(branches: Mapping[str, MaskedSequence], absent: nn.ParameterDict) -> MaskedSequence:
+    """All modalities one after the other, with the learned vector for one that a clip lacks."""
+    filled = [_filled(sequence, absent[name]) if name in absent else sequence for name, sequence in branches.items()]
+    features = torch.cat([sequence.features for sequence in filled], dim=1)
+    return MaskedSequence(features, torch.cat([sequence.mask for sequence in filled], dim=1))
+
+
+def _filled(sequence: MaskedSequence, absent: Tensor) -> MaskedSequence:
+    """One more frame in front, real where there is no other."""
+    missing = ~sequence.mask.any(1)
+    stand_in = torch.where(missing[:, None], absent, 0.0)[:, None]
+    features = torch.cat([stand_in, sequence.features], dim=1)
+    return MaskedSequence(features, torch.cat([missing[:, None], sequence.mask], dim=1))

@@ -9,15 +9,21 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from emovoz.encoders.pretrained import load_strictly
+from emovoz.errors import InputError
 from emovoz.model.branch import Branch, mixed_width
 from emovoz.model.config import EmotionHeadConfig
-from emovoz.model.fusion import FUSIONS, Fusion, Join, Part
+from emovoz.model.fusion import Part, fusion_of
+from emovoz.model.join import join_of
 from emovoz.model.layer_mix import WeightedLayers
 from emovoz.sequence import MaskedSequence
+from emovoz.widths import branch_widths, indivisible
 
 
 class EmotionHead(PreTrainedModel):
-    """The trainable part: layer mix, normalisation, pooling, fusion, classifier. It holds no encoder weights.
+    """The trainable part: layer mix, normalisation, sequence layers, pooling, fusion, classifier; no encoder weights.
+
+    Raises:
+        InputError: heads that do not divide the width they are to share.
 
     >>> import torch
     >>> from emovoz.settings import Model
@@ -34,18 +40,14 @@ class EmotionHead(PreTrainedModel):
 
     def __init__(self, config: EmotionHeadConfig) -> None:
         super().__init__(config)
-        shapes = config.shapes
-        mixed = {name: mixed_width(*shape, config.layer_mix) for name, shape in shapes.items()}
-        unequal = config.fusion == "time" and len(set(mixed.values())) > 1
-        width = config.width or (max(mixed.values()) if unequal else None)
-        norm, mix = config.layer_norm, config.layer_mix
-        self.branches = nn.ModuleDict(
-            {name: Branch(*shape, layer_mix=mix, layer_norm=norm, width=width) for name, shape in shapes.items()}
-        )
-        self.fusion: Fusion = FUSIONS[config.fusion](
-            {name: width or dim for name, dim in mixed.items()}, config.pooling
-        )
-        self.join = Join(self.fusion.dims, standardise=config.standardise)
+        branches = _branches(config)
+        widths = {name: branch.out_dim for name, branch in branches.items()}
+        faults = list(indivisible(config, widths))
+        if faults:
+            raise InputError(faults)
+        self.branches = nn.ModuleDict(branches)
+        self.fusion = fusion_of(config, widths)
+        self.join = join_of(config, self.fusion.dims)
         self.classifier = _classifier(config, self.join.out_dim)
         self.post_init()
 
@@ -76,6 +78,10 @@ class EmotionHead(PreTrainedModel):
 
     def parts_in_pieces(self, pieces: Iterable[Mapping[str, Tensor]]) -> dict[str, Part]:
         """What `parts` gives for one clip, whose frames come piece by piece; memory holds one piece.
+
+        Exactly that where no sequence layer and no cross-attention relates frames. Where one does, frames are related
+        within each piece: a long recording is heard a piece at a time, each beside all the words, and the pieces are
+        then pooled together by their weights.
 
         Args:
             pieces: arguments of `forward` for a batch of one; the first piece has those of every branch, the others
@@ -124,6 +130,16 @@ class EmotionHead(PreTrainedModel):
             InputError: a tensor that is missing, extra or of another shape, by name.
         """
         return load_strictly(cls, directory)
+
+
+def _branches(config: EmotionHeadConfig) -> dict[str, Branch]:
+    """The branch of each modality, all brought to the widths that the fusion needs."""
+    mixed = {name: mixed_width(*shape, config.layer_mix) for name, shape in config.shapes.items()}
+    widths = branch_widths(config, mixed)
+    return {
+        name: Branch(*shape, layer_mix=config.layer_mix, layer_norm=config.layer_norm, width=widths[name])
+        for name, shape in config.shapes.items()
+    }
 
 
 def _classifier(config: EmotionHeadConfig, dim: int) -> nn.Sequential:

@@ -58,6 +58,8 @@ def train(
     _check_labels(corpus, dev)
     store = store or FeatureStore(default_store())
     encoders = FrozenEncoders.of(recipe)
+    # before anything is encoded, so that a head that cannot be is told at once
+    untrained = new_head(recipe, encoders, labels)
     kept = None
     if checkpoint is not None:
         belongs = _what_decides(corpus, dev, recipe, encoders)
@@ -65,7 +67,7 @@ def train(
     examples = _examples(corpus, encoders, store, labels, workers)
     judges = _examples(dev, encoders, store, labels, workers) if dev is not None else None
     # pooled once for both fits, where pooling is fixed
-    examples = pooled_where_fixed(new_head(recipe, encoders, labels), examples)
+    examples = pooled_where_fixed(untrained, examples)
     fitted = train_head(corpus, examples, recipe, encoders, dev=judges, checkpoint=kept)
     history = fitted.history
     if recipe.training.keep == "last" and dev is None and recipe.training.dev_fraction > 0 and history:

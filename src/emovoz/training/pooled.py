@@ -9,7 +9,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from emovoz.inference.scores import collate_pooled, parts_of, pooled
 from emovoz.model import EmotionHead
-from emovoz.model.fusion import Standardise
+from emovoz.model.join import Standardise
 from emovoz.training.examples import Example, Examples
 
 
