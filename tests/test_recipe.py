@@ -9,7 +9,7 @@ from emovoz import Recipe
 from emovoz.errors import InputError
 from emovoz.recipe import shipped_recipes
 
-SHIPPED = ("baseline-logreg", "default", "speech", "text")
+SHIPPED = ("baseline-logreg", "default", "spectrogram", "speech", "text")
 
 
 def faults_of(source: str | Path, *overrides: str) -> tuple[str, ...]:
@@ -38,6 +38,7 @@ def test_every_shipped_recipe_loads_under_its_name(name: str) -> None:
     assert (recipe.speech is not None, recipe.text is not None) == {
         "baseline-logreg": (True, False),
         "default": (True, True),
+        "spectrogram": (True, False),
         "speech": (True, False),
         "text": (False, True),
     }[name]

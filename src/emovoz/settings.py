@@ -237,10 +237,12 @@ class Model(Section):
         layer_mix: `weighted` (one trainable weight a layer, softmaxed) or `concatenate` (side by side).
         layer_norm: normalise every frame of a branch before anything else.
         front_end: of the speech branch, for spectrograms: `vgg`, `resnet34`, `resnet101` (convolutions over time and
-            frequency, trained with the head) or none.
-        vgg_channels: of each block of `vgg`.
-        speech_adapter, text_adapter: to `width`: `linear` (Linear and LayerNorm), `nonlinear` (and ReLU), or none.
-        width: bring every branch to this width; by default only where fusion needs equal widths.
+            frequency, trained with the head) or none. A long recording goes through in pieces of 50 to 100 s.
+        vgg_channels: of each block of `vgg`; a block halves time and frequency.
+        speech_adapter, text_adapter: after the front-end, to `width`: `linear` (Linear and LayerNorm), `nonlinear`
+            (and ReLU), or none.
+        width: bring every branch to this width, by its adapter or else a plain linear layer; by default only where
+            fusion needs equal widths.
         sequence: the layer that relates the frames: `self_attention` (nothing to learn), `multi_head_attention`,
             `reduced_multi_head_attention` (its output as wide as one head), `transformer` (blocks) or none.
         sequence_heads: of multi-head attention and of each transformer block.
@@ -263,7 +265,7 @@ class Model(Section):
     layer_mix: Literal["weighted", "concatenate"] = "weighted"
     layer_norm: bool = True
     front_end: Literal["none", "vgg", "resnet34", "resnet101"] = "none"
-    vgg_channels: Annotated[list[Count], Field(min_length=1)] = [32, 64]
+    vgg_channels: Annotated[list[Count], Field(min_length=1)] = [8, 16, 32]
     speech_adapter: Literal["none", "linear", "nonlinear"] = "none"
     text_adapter: Literal["none", "linear", "nonlinear"] = "none"
     width: Count | None = None

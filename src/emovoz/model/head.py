@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from emovoz.encoders.pretrained import load_strictly
-from emovoz.model.branch import Branch, mixed_width
+from emovoz.model.branch import branch_of, natural_width
 from emovoz.model.config import EmotionHeadConfig
 from emovoz.model.fusion import FUSIONS, Fusion, Join, Part
 from emovoz.model.layer_mix import WeightedLayers
@@ -34,16 +34,12 @@ class EmotionHead(PreTrainedModel):
 
     def __init__(self, config: EmotionHeadConfig) -> None:
         super().__init__(config)
-        shapes = config.shapes
-        mixed = {name: mixed_width(*shape, config.layer_mix) for name, shape in shapes.items()}
-        unequal = config.fusion == "time" and len(set(mixed.values())) > 1
-        width = config.width or (max(mixed.values()) if unequal else None)
-        norm, mix = config.layer_norm, config.layer_mix
-        self.branches = nn.ModuleDict(
-            {name: Branch(*shape, layer_mix=mix, layer_norm=norm, width=width) for name, shape in shapes.items()}
-        )
+        natural = {name: natural_width(config, name) for name in config.shapes}
+        unequal = config.fusion == "time" and len(set(natural.values())) > 1
+        width = config.width or (max(natural.values()) if unequal else None)
+        self.branches = nn.ModuleDict({name: branch_of(config, name, width) for name in natural})
         self.fusion: Fusion = FUSIONS[config.fusion](
-            {name: width or dim for name, dim in mixed.items()}, config.pooling
+            {name: width or dim for name, dim in natural.items()}, config.pooling
         )
         self.join = Join(self.fusion.dims, standardise=config.standardise)
         self.classifier = _classifier(config, self.join.out_dim)
