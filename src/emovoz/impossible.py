@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from emovoz.settings import default_of
+from emovoz.settings import default_of, layer_numbers
 from emovoz.widths import branch_widths, indivisible, splits_width
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _known_widths(recipe: "Recipe") -> dict[str, int]:
         known = known_encoder(section.model)
         if known is None or (name == "speech" and model.front_end != "none"):
             return {}
-        layers = known.layers if section.layers == "all" else len(section.layers)
+        layers = len(layer_numbers(section.layers, known.layers))
         widths[name] = known.dim * (layers if model.layer_mix == "concatenate" else 1)
     return branch_widths(model, widths) if widths else {}
 

@@ -254,10 +254,12 @@ class Model(Section):
         layer_mix: `weighted` (one trainable weight a layer, softmaxed) or `concatenate` (side by side).
         layer_norm: normalise every frame of a branch before anything else.
         front_end: of the speech branch, for spectrograms: `vgg`, `resnet34`, `resnet101` (convolutions over time and
-            frequency, trained with the head) or none.
-        vgg_channels: of each block of `vgg`.
-        speech_adapter, text_adapter: to `width`: `linear` (Linear and LayerNorm), `nonlinear` (and ReLU), or none.
-        width: bring every branch to this width; by default only where fusion needs equal widths.
+            frequency, trained with the head) or none. A long recording goes through in pieces of 50 to 100 s.
+        vgg_channels: of each block of `vgg`; a block halves time and frequency.
+        speech_adapter, text_adapter: after the front-end, to `width`: `linear` (Linear and LayerNorm), `nonlinear`
+            (and ReLU), or none.
+        width: bring every branch to this width, by its adapter or else a plain linear layer; by default only where
+            fusion needs equal widths.
         sequence: the layer that relates the frames: `self_attention` (nothing to learn), `multi_head_attention`,
             `reduced_multi_head_attention` (the mean of the heads, as wide as one), `transformer` (blocks, each norm
             before its step) or none. In recordings over 100 s it relates the frames of each piece of 50 to 100 s.
@@ -285,7 +287,7 @@ class Model(Section):
     layer_mix: Literal["weighted", "concatenate"] = "weighted"
     layer_norm: bool = True
     front_end: Literal["none", "vgg", "resnet34", "resnet101"] = "none"
-    vgg_channels: Annotated[list[Count], Field(min_length=1)] = [32, 64]
+    vgg_channels: Annotated[list[Count], Field(min_length=1)] = [8, 16, 32]
     speech_adapter: Literal["none", "linear", "nonlinear"] = "none"
     text_adapter: Literal["none", "linear", "nonlinear"] = "none"
     width: Count | None = None
@@ -428,6 +430,20 @@ class Evaluation(Section):
 
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     seed: Annotated[int, Field(ge=0)] = 0
+
+
+def layer_numbers(layers: str | list[int], count: int) -> list[int]:
+    """The hidden states that a setting means for an encoder that has so many.
+
+    >>> layer_numbers("every 3", 9), layer_numbers("last", 9), layer_numbers([2, 3], 9)
+    ([2, 5, 8], [8], [2, 3])
+    """
+    if isinstance(layers, list):
+        return list(layers)
+    if layers == "last":
+        return [count - 1]
+    step = int(layers.removeprefix("every ")) if layers != "all" else 1
+    return list(range((count - 1) % step, count, step))
 
 
 def default_of(section: type[Section], name: str) -> Any:

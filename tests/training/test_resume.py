@@ -24,6 +24,7 @@ FROZEN = ("default", ["model.hidden_width=16"])
 SEQUENCES = ("default", ["model.standardise=false", "model.layer_mix=weighted", "model.hidden_width=16"])
 ATTENTION = (SEQUENCES[0], [*SEQUENCES[1], "model.pooling=attention", "model.layer_norm=true"])
 TIME = (ATTENTION[0], [*ATTENTION[1], "model.fusion=time"])
+RESNET = ("default", [*SEQUENCES[1], "model.front_end=resnet34", "features.stride=8"])
 QUIET = ["model.dropout=0", "model.input_dropout=0", "augmentation.modality_dropout=0"]
 BEST = ["training.keep=best", "training.patience=3", "training.epochs=12", "training.learning_rate=0.01"]
 
@@ -36,6 +37,7 @@ PLANS: dict[str, tuple[tuple[str, list[str]], list[str], bool, list[int]]] = {
     "mixup": (FROZEN, ["augmentation.mixup=0.4"], True, [120]),
     "attention": (ATTENTION, ["augmentation.modality_dropout=0.3"], True, [37, 37]),
     "time fusion, best": (TIME, BEST, True, [80, 80]),
+    "batch statistics, best": (RESNET, [*BEST, "training.epochs=3"], True, [60]),
     "crop": (ATTENTION, ["augmentation.crop_seconds=0.5"], True, [130]),
     "crop and mixup, second fit": (
         TIME,

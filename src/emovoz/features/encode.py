@@ -18,7 +18,7 @@ from emovoz.features.pieces import Piece, speech_pieces, text_pieces
 from emovoz.features.store import CLEAN, stored
 from emovoz.memory import give_back
 from emovoz.recipe import Recipe
-from emovoz.settings import Features, Layers
+from emovoz.settings import Features, Layers, layer_numbers
 
 PORTION_BYTES = 200_000_000
 """Of hidden states in memory at a time."""
@@ -308,25 +308,13 @@ def _text_branch(recipe: Recipe) -> Branch | None:
 
 
 def _chosen(layers: Layers, encoder: Encoder, section: str, model: str) -> tuple[int, ...]:
-    chosen = _named(layers, encoder.layers) if isinstance(layers, str) else list(layers)
+    chosen = layer_numbers(layers, encoder.layers)
     if not chosen or max(chosen) >= encoder.layers or len(set(chosen)) < len(chosen):
         raise InputError(
             f"{section}.layers: {chosen} cannot be used; {model} has {encoder.layers} hidden states, "
             f"0 (the embedding output) to {encoder.layers - 1}, each usable once; all of them: {section}.layers=all"
         )
     return tuple(chosen)
-
-
-def _named(layers: str, count: int) -> list[int]:
-    """The hidden states that `all`, `last` or `every N` means.
-
-    >>> _named("every 3", 9), _named("last", 9)
-    ([2, 5, 8], [8])
-    """
-    if layers == "last":
-        return [count - 1]
-    step = int(layers.removeprefix("every ")) if layers != "all" else 1
-    return list(range((count - 1) % step, count, step))
 
 
 def _kept(used: tuple[int, ...], encoder: Encoder, features: Features) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from emovoz.encoders.pretrained import load_strictly
 from emovoz.errors import InputError
-from emovoz.model.branch import Branch, mixed_width
+from emovoz.model.branch import Branch, branch_of, natural_width
 from emovoz.model.config import EmotionHeadConfig
 from emovoz.model.fusion import Part, fusion_of
 from emovoz.model.join import join_of
@@ -134,12 +134,8 @@ class EmotionHead(PreTrainedModel):
 
 def _branches(config: EmotionHeadConfig) -> dict[str, Branch]:
     """The branch of each modality, all brought to the widths that the fusion needs."""
-    mixed = {name: mixed_width(*shape, config.layer_mix) for name, shape in config.shapes.items()}
-    widths = branch_widths(config, mixed)
-    return {
-        name: Branch(*shape, layer_mix=config.layer_mix, layer_norm=config.layer_norm, width=widths[name])
-        for name, shape in config.shapes.items()
-    }
+    widths = branch_widths(config, {name: natural_width(config, name) for name in config.shapes})
+    return {name: branch_of(config, name, widths[name]) for name in config.shapes}
 
 
 def _classifier(config: EmotionHeadConfig, dim: int) -> nn.Sequential:
