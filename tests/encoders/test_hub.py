@@ -109,13 +109,32 @@ def test_weights_that_are_there_twice_are_fetched_once(tiny_whisper: Path, tmp_p
 
 
 @pytest.mark.usefixtures("own_hub_cache")
-def test_a_download_that_broke_off_goes_on(tiny_whisper: Path, tmp_path: Path) -> None:
-    with local_hub("openai/whisper-tiny", {"main": tiny_whisper}, {}) as endpoint:
+def test_a_download_that_broke_off_goes_on_when_the_hub_is_back(tiny_whisper: Path, tmp_path: Path) -> None:
+    revisions = {"main": tiny_whisper}
+    with local_hub("openai/whisper-tiny", revisions, {}) as endpoint:
         assert check(endpoint, "whisper-tiny")[0] == 0
-        (weights,) = in_cache(tmp_path / "hub", "*.safetensors")
-        weights.resolve().unlink()
-        weights.unlink()
-        assert weights_of("whisper-tiny") == "hub"
+    (weights,) = in_cache(tmp_path / "hub", "*.safetensors")
+    weights.resolve().unlink()
+    weights.unlink()
+    assert weights_of("whisper-tiny") == "hub"
+    code, told = check(endpoint, "whisper-tiny")
+    assert code == 2
+    assert "cannot be downloaded" in told
+    assert "pickle" not in told
+    with local_hub("openai/whisper-tiny", revisions, {}) as endpoint:
         code, told = check(endpoint, "whisper-tiny")
     assert code == 0, told
     assert len(in_cache(tmp_path / "hub", "*.safetensors")) == 1
+
+
+@pytest.mark.usefixtures("own_hub_cache")
+def test_where_nobody_answers_it_is_not_said_that_there_are_pickles_only(
+    tiny_whisper: Path, pickled: Path, tmp_path: Path
+) -> None:
+    with local_hub("openai/whisper-tiny", {"main": pickled, "refs/pr/3": tiny_whisper}, CONVERSION) as endpoint:
+        assert check(endpoint, "whisper-tiny")[0] == 0
+    shutil.rmtree(tmp_path / "cache")  # where it was noted which revision serves
+    code, told = check(endpoint, "whisper-tiny")
+    assert code == 2
+    assert "cannot be downloaded" in told
+    assert "pickle" not in told

@@ -10,7 +10,7 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModel
 
-from emovoz import SpeechEncoder, TextEncoder
+from emovoz import InputError, SpeechEncoder, TextEncoder
 from emovoz.encoders import KNOWN, load_speech_encoder
 from emovoz.encoders.known import known_encoder
 from helpers import emovoz
@@ -90,6 +90,12 @@ def test_every_encoder_is_known_by_its_short_name_and_by_its_hub_id() -> None:
     assert known_encoder("intfloat/multilingual-e5-large").prefix == "query: "  # type: ignore[union-attr]
     assert known_encoder("intfloat/e5-mistral-7b-instruct") is None
     assert known_encoder("") is None
+
+
+@pytest.mark.parametrize("model", ["beto", "google-bert/bert-large-uncased"])
+def test_a_known_text_encoder_is_refused_as_a_speech_encoder_before_any_download(model: str) -> None:
+    with pytest.raises(InputError, match=f"^{model} encodes text, not speech"):
+        load_speech_encoder(model)
 
 
 def test_the_verb_prints_every_encoder_in_lines_that_fit_a_terminal() -> None:

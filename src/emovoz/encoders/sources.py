@@ -151,12 +151,16 @@ def _fetched(hub_id: str, revision: str) -> Path:
     try:
         return _snapshot(hub_id, revision)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        packaged = ", ".join(known.name for known in KNOWN.values() if known.packagings)
-        raise InputError(
-            f"{hub_id}: not a directory here, not in the hub's cache, and it cannot be downloaded ({reason}); "
-            f"name a local directory, or for an encoder one that needs no download: {packaged}"
-        ) from error
+        raise _unreachable(hub_id, error) from error
+
+
+def _unreachable(hub_id: str, error: Exception) -> InputError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    packaged = ", ".join(known.name for known in KNOWN.values() if known.packagings)
+    return InputError(
+        f"{hub_id}: not a directory here, not in the hub's cache, and it cannot be downloaded ({reason}); "
+        f"name a local directory, or for an encoder one that needs no download: {packaged}"
+    )
 
 
 def _snapshot(hub_id: str, revision: str, *, local_files_only: bool = False) -> Path:
@@ -175,14 +179,18 @@ def _snapshot(hub_id: str, revision: str, *, local_files_only: bool = False) -> 
 
 
 def _converted_revision(hub_id: str) -> str | None:
-    """Where the hub's bot has put the weights as safetensors, if it has."""
+    """Where the hub's bot has put the weights as safetensors, if it has; raises InputError where nobody answers."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
         opened = list(HfApi().get_repo_discussions(hub_id, author=CONVERTER, discussion_type="pull_request"))
-    except (HfHubHTTPError, OSError):
+    except HfHubHTTPError:
+        # a repository may have its discussions closed
         return None
+    except Exception as error:
+        # the hub's client lets through whatever its network library raises
+        raise _unreachable(hub_id, error) from error
     return next((one.git_reference for one in opened if "safetensors" in one.title and one.author == CONVERTER), None)
 
 

@@ -97,7 +97,7 @@ def _weights(source: Source) -> str:
 def _with_sample(model: str) -> tuple[Any, Any]:
     """An encoder, and something for it to encode."""
     source = locate(model)
-    known = known_encoder(model)
+    known = None if source.kind == "directory" else known_encoder(model)
     speech = known.modality == "speech" if known else model_type(directory_of(source)) in SPEECH_FAMILIES
     if not speech:
         return load_text_encoder(model), "¡Qué alegría!"
