@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,7 +99,10 @@ def test_a_known_text_encoder_is_refused_as_a_speech_encoder_before_any_download
         load_speech_encoder(model)
 
 
-def test_the_verb_prints_every_encoder_in_lines_that_fit_a_terminal() -> None:
+def test_the_verb_prints_every_encoder_in_lines_that_fit_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     done = emovoz("encoders")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -107,7 +111,7 @@ def test_the_verb_prints_every_encoder_in_lines_that_fit_a_terminal() -> None:
     assert "xls-r-300m              25 x 1024  1270  Apache-2.0    128        hub" in lines
 
 
-def test_the_verb_tells_programs_all_that_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_the_verb_tells_programs_all_that_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     done = emovoz("encoders", "--json")
     assert done.returncode == 0, done.stderr

@@ -30,11 +30,12 @@ def encoder_table() -> list[dict[str, Any]]:
 
 def print_encoders() -> None:
     """The same for people: what fits a line of 80 characters, and what it means."""
+    table = encoder_table()
+    columns = ("encoder", "states", "MB", "licence", "languages", "weights")
     for modality, title in (("speech", "speech, at 16 kHz; 50 states a second (log-mel: 100)"), ("text", "text")):
         print(f"{title}\n")
-        rows = [row for row in encoder_table() if row["for"] == modality]
-        columns = ("encoder", "states", "MB", "licence", "languages", "weights")
-        print_table([{name: row[name] for name in columns} for row in rows], as_json=False)
+        rows = [{name: row[name] for name in columns} for row in table if row["for"] == modality]
+        print_table(rows, as_json=False)
         print()
     print(NOTES.strip())
 
