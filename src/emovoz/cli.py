@@ -294,13 +294,15 @@ def encoders(
     check: Annotated[str | None, typer.Option(help="Load this encoder and run it once.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The encoders known by name: where their weights would come from here, size, licence, usable or not."""
-    from emovoz.encoders.status import FURTHER_ENCODERS, check_encoder, encoder_table
+    """The encoders known by name: width, size, licence, languages, and where their weights are or come from."""
+    from emovoz.encoders.status import check_encoder, encoder_table, print_encoders
 
-    rows = [check_encoder(check)] if check else encoder_table()
-    print_table(rows, as_json)
-    if not (check or as_json):
-        print(FURTHER_ENCODERS)
+    if as_json:
+        print_table([check_encoder(check)] if check else encoder_table(), as_json=True)
+    elif check:
+        print("\n".join(f"{name}: {value}" for name, value in check_encoder(check).items()))
+    else:
+        print_encoders()
 
 
 @app.command()

@@ -12,57 +12,9 @@ from safetensors.torch import load_file, save_file
 from emovoz import InputError, SpeechEncoder
 from emovoz.encoders import load_speech_encoder
 from helpers import emovoz, relative_gap
+from tiny_encoders import SPEECH, feature_extractor, speech_checkpoint, whisper_checkpoint
 
 RATE = 16000
-SMALL: dict[str, Any] = {
-    "hidden_size": 32,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-}
-CONVOLUTIONS = {"conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
-LARGE = {"do_stable_layer_norm": True, "feat_extract_norm": "layer", "conv_bias": True}
-"""How the large models differ: norms before the layers, and no group norm."""
-FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "wav2vec 2.0 base": ("Wav2Vec2", CONVOLUTIONS),
-    "XLS-R": ("Wav2Vec2", CONVOLUTIONS | LARGE),
-    "MMS": ("Wav2Vec2", CONVOLUTIONS | LARGE | {"adapter_attn_dim": 4}),
-    "HuBERT base": ("Hubert", CONVOLUTIONS),
-    "HuBERT large": ("Hubert", CONVOLUTIONS | LARGE),
-    "WavLM base": ("WavLM", CONVOLUTIONS),
-    "WavLM large": ("WavLM", CONVOLUTIONS | LARGE),
-    "data2vec-audio": ("Data2VecAudio", CONVOLUTIONS | {"num_conv_pos_embeddings": 3, "conv_pos_kernel_size": 5}),
-    "w2v-BERT 2.0": ("Wav2Vec2Bert", {"feature_projection_input_dim": 160, "output_hidden_size": 32}),
-    "w2v-BERT, relative": (
-        "Wav2Vec2Bert",
-        {"feature_projection_input_dim": 160, "output_hidden_size": 32, "position_embeddings_type": "relative"},
-    ),
-    "w2v-BERT, rotary": (
-        "Wav2Vec2Bert",
-        {"feature_projection_input_dim": 160, "output_hidden_size": 32, "position_embeddings_type": "rotary"},
-    ),
-}
-
-
-def checkpoint(name: str, directory: Path, *, head: str = "Model", **more: Any) -> Any:
-    """A model of random weights, large enough to matter, saved as the library saves it; the model itself."""
-    family, settings = FAMILIES[name]
-    torch.manual_seed(0)
-    config = getattr(transformers, f"{family}Config")(**SMALL, **(settings | more))
-    model = getattr(transformers, f"{family}{head}")(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(3 if parameter.ndim > 1 else 1)
-    model.save_pretrained(directory)
-    feature_extractor(name).save_pretrained(directory)
-    return model
-
-
-def feature_extractor(name: str) -> Any:
-    """What the library puts before the model."""
-    if FAMILIES[name][0] == "Wav2Vec2Bert":
-        return transformers.SeamlessM4TFeatureExtractor()
-    return transformers.Wav2Vec2FeatureExtractor()
 
 
 def of_transformers(name: str, model: Any, samples: np.ndarray) -> torch.Tensor:
@@ -73,11 +25,11 @@ def of_transformers(name: str, model: Any, samples: np.ndarray) -> torch.Tensor:
     return torch.stack([*output.hidden_states[:-1], output.last_hidden_state])[:, 0]
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=SPEECH)
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any, SpeechEncoder]:
     """(name, the library's model, our encoder from its checkpoint)."""
     directory = tmp_path_factory.mktemp("family")
-    model = checkpoint(request.param, directory)
+    model = speech_checkpoint(request.param, directory)
     return request.param, model, load_speech_encoder(str(directory))
 
 
@@ -136,17 +88,31 @@ def test_what_follows_a_clip_in_time_changes_it_only_within_reach(
 def test_a_checkpoint_with_its_training_head_gives_the_same_as_the_model_alone(
     name: str, head: str, tmp_path: Path
 ) -> None:
-    model = checkpoint(name, tmp_path / "with-head", head=head, vocab_size=9)
+    model = speech_checkpoint(name, tmp_path / "with-head", head=head, vocab_size=9)
     getattr(model, model.base_model_prefix).save_pretrained(tmp_path / "alone")
     fingerprints = {load_speech_encoder(str(tmp_path / kind)).fingerprint for kind in ("with-head", "alone")}
     assert len(fingerprints) == 1
+
+
+@pytest.mark.parametrize("name", ["XLS-R", "HuBERT large", "WavLM base", "WavLM large"])
+def test_a_checkpoint_with_the_names_of_2021_gives_the_same(name: str, tmp_path: Path) -> None:
+    speech_checkpoint(name, tmp_path, head="ForCTC", vocab_size=9)
+    fingerprint = load_speech_encoder(str(tmp_path)).fingerprint
+    tensors = load_file(tmp_path / "model.safetensors")
+    names = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+    published = dict(tensors)
+    for new, old in names.items():
+        published = {key.replace(new, old): tensor for key, tensor in published.items()}
+    assert set(published) != set(tensors)
+    save_file(published, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    assert load_speech_encoder(str(tmp_path)).fingerprint == fingerprint
 
 
 @pytest.mark.parametrize("setting", [{"do_normalize": False}, {"sampling_rate": 8000}])
 def test_the_preprocessing_is_that_of_the_checkpoint_and_part_of_the_fingerprint(
     tmp_path: Path, speech_samples: np.ndarray, setting: dict[str, Any]
 ) -> None:
-    model = checkpoint("WavLM base", tmp_path)
+    model = speech_checkpoint("WavLM base", tmp_path)
     usual = load_speech_encoder(str(tmp_path)).fingerprint
     transformers.Wav2Vec2FeatureExtractor(**setting).save_pretrained(tmp_path)
     encoder = load_speech_encoder(str(tmp_path))
@@ -162,7 +128,7 @@ def test_the_preprocessing_is_that_of_the_checkpoint_and_part_of_the_fingerprint
 @pytest.mark.parametrize("fault", ["missing", "extra", "shape"])
 @pytest.mark.parametrize("name", ["wav2vec 2.0 base", "w2v-BERT 2.0"])
 def test_a_wrong_tensor_is_named(tmp_path: Path, name: str, fault: str) -> None:
-    checkpoint(name, tmp_path)
+    speech_checkpoint(name, tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
     tensor = next(key for key in tensors if key.endswith("layers.1.final_layer_norm.weight"))
     if fault == "missing":
@@ -179,14 +145,7 @@ def test_a_wrong_tensor_is_named(tmp_path: Path, name: str, fault: str) -> None:
 
 @pytest.mark.parametrize("bands", [80, 128])
 def test_whisper_of_another_size(tmp_path: Path, speech_samples: np.ndarray, bands: int) -> None:
-    torch.manual_seed(0)
-    config = transformers.WhisperConfig(
-        d_model=48, encoder_layers=4, encoder_attention_heads=3, encoder_ffn_dim=96, num_mel_bins=bands, vocab_size=50,
-        decoder_layers=1, decoder_attention_heads=3, decoder_ffn_dim=96, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-        decoder_start_token_id=1,
-    )  # fmt: skip
-    model = transformers.WhisperModel(config).eval()
-    model.save_pretrained(tmp_path)
+    model = whisper_checkpoint(tmp_path, bands)
     samples = speech_samples[: 30 * RATE]
     mel = transformers.WhisperFeatureExtractor(feature_size=bands)(samples, sampling_rate=RATE, return_tensors="pt")
     with torch.inference_mode():
@@ -196,7 +155,7 @@ def test_whisper_of_another_size(tmp_path: Path, speech_samples: np.ndarray, ban
 
 
 def test_check_runs_one_from_a_directory(tmp_path: Path) -> None:
-    checkpoint("WavLM base", tmp_path)
+    speech_checkpoint("WavLM base", tmp_path)
     done = emovoz("encoders", "--check", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "4 x 49 x 32" in done.stdout

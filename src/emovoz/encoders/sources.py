@@ -1,15 +1,15 @@
 """Where an encoder's weights come from: a local directory, installed packages, the hub, or nowhere."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal
 
 from emovoz.cache import cache_directory
 from emovoz.encoders.known import KNOWN
-from emovoz.errors import InputError
+from emovoz.errors import InputError, did_you_mean
 from emovoz.files import write_whole
 
 CONVERTER = "SFconvertbot"
@@ -38,26 +38,29 @@ class Source:
 def locate(model: str) -> Source:
     """Find where the encoder called `model` would come from; nothing is read or downloaded.
 
-    An existing directory is itself; a short name means installed packages, the first set of them that is whole;
-    anything else with a slash is a hub id.
+    An existing directory is itself; a short name means installed packages, the first set of them that is whole, or
+    where there are none its hub id; anything else with a slash is a hub id.
 
     Raises:
         InputError: none of these.
 
-    >>> locate("openai/whisper-base").kind
-    'hub'
+    >>> str(locate("wavlm-large"))
+    'hub microsoft/wavlm-large'
     """
     if model and Path(model).is_dir():
         return Source("directory", model, str(Path(model).resolve()))
     if model in KNOWN:
-        packagings = KNOWN[model].packagings
-        if not packagings:
-            return Source("built-in", model)
-        whole = [packages for packages in packagings if all(map(_installed, packages))]
-        return Source("package", model, packages=[*whole, *packagings][0])
+        known = KNOWN[model]
+        if known.packagings:
+            whole = [packages for packages in known.packagings if all(map(_installed, packages))]
+            return Source("package", model, packages=[*whole, *known.packagings][0])
+        return Source("hub", model, known.hub_id) if known.hub_id else Source("built-in", model)
     if model.count("/") == 1 and not model.startswith((".", "/", "~")):
         return Source("hub", model, model)
-    raise InputError(f"no encoder {model!r}: neither a directory, nor one of {', '.join(KNOWN)}, nor a hub id")
+    raise InputError(
+        f"no encoder {model!r}: neither a directory here, nor a hub id (owner/name), nor a short name "
+        f"(`emovoz encoders` lists them){did_you_mean(model, KNOWN)}"
+    )
 
 
 def missing_packages(source: Source) -> list[str]:
@@ -92,7 +95,7 @@ def _converter(model: str) -> Callable[[tuple[str, ...]], Path]:
 
 
 def download(hub_id: str) -> Path:
-    """A repository of the hub as a local directory; only what is not cached yet is fetched.
+    """A repository of the hub as a local directory; nothing is fetched where it is in the hub's cache.
 
     Many published weights are pickles, which are never read. For most of them the hub's bot has offered the same
     tensors as safetensors in a pull request, which then serves instead.
@@ -100,11 +103,11 @@ def download(hub_id: str) -> Path:
     Raises:
         InputError: the hub cannot be reached, has no such repository, or has its weights as pickles only.
     """
-    noted = cache_directory() / "hub" / hub_id.replace("/", "--")
-    if noted.is_file():
-        return _snapshot(hub_id, noted.read_text())
-    directory = _snapshot(hub_id, "main")
-    if any(directory.glob("*.safetensors")):
+    here = cached(hub_id)
+    if here is not None:
+        return here
+    directory = _fetched(hub_id, "main")
+    if _whole(directory):
         return directory
     revision = _converted_revision(hub_id)
     if revision is None:
@@ -112,45 +115,82 @@ def download(hub_id: str) -> Path:
             f"{hub_id}: its weights are there as pickles only, which emovoz does not load, because a pickle can run "
             "any code; convert them with https://huggingface.co/spaces/safetensors/convert, or name a local directory"
         )
-    directory = _snapshot(hub_id, revision)
-    write_whole(noted, revision)
+    directory = _fetched(hub_id, revision)
+    write_whole(_note(hub_id), revision)
     return directory
 
 
-def _snapshot(hub_id: str, revision: str) -> Path:
-    from huggingface_hub import snapshot_download
+def cached(hub_id: str) -> Path | None:
+    """A repository's directory in the hub's cache, None where its weights are not there whole; needs no network."""
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    note = _note(hub_id)
+    try:
+        directory = _snapshot(hub_id, note.read_text() if note.is_file() else "main", local_files_only=True)
+    except (LocalEntryNotFoundError, HFValidationError):
+        return None
+    return directory if _whole(directory) else None
+
+
+def _note(hub_id: str) -> Path:
+    """Where it is noted which revision holds the safetensors, if that is not the main one."""
+    return cache_directory() / "hub" / hub_id.replace("/", "--")
+
+
+def _whole(directory: Path) -> bool:
+    """Whether all safetensors are there: an interrupted download leaves a directory with a part of the files."""
+    index = directory / "model.safetensors.index.json"
+    shards = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else set()
+    there = {file.name for file in directory.glob("*.safetensors")}
+    return bool(there) and shards <= there
+
+
+def _fetched(hub_id: str, revision: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    fetch = partial(
-        snapshot_download,
-        hub_id,
-        revision=revision,
-        allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"],
-        ignore_patterns=["*/*"],
-    )
     try:
-        return Path(fetch(local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError):
-        pass
-    try:
-        return Path(fetch())
+        return _snapshot(hub_id, revision)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"{hub_id}: no such directory here, and it cannot be downloaded from the hub ({reason}); "
-            f"name a local directory, or for an encoder one that is packaged: {', '.join(KNOWN)}"
-        ) from error
+        raise _unreachable(hub_id, error) from error
+
+
+def _unreachable(hub_id: str, error: Exception) -> InputError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    packaged = ", ".join(known.name for known in KNOWN.values() if known.packagings)
+    return InputError(
+        f"{hub_id}: not a directory here, not in the hub's cache, and it cannot be downloaded ({reason}); "
+        f"name a local directory, or for an encoder one that needs no download: {packaged}"
+    )
+
+
+def _snapshot(hub_id: str, revision: str, *, local_files_only: bool = False) -> Path:
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(
+            hub_id,
+            revision=revision,
+            allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"],
+            # some repositories hold the same weights twice, the second time in float32
+            ignore_patterns=["*/*", "*fp32*"],
+            local_files_only=local_files_only,
+        )
+    )
 
 
 def _converted_revision(hub_id: str) -> str | None:
-    """Where the hub's bot has put the weights as safetensors, if it has."""
+    """Where the hub's bot has put the weights as safetensors, if it has; raises InputError where nobody answers."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
         opened = list(HfApi().get_repo_discussions(hub_id, author=CONVERTER, discussion_type="pull_request"))
-    except (HfHubHTTPError, OSError):
+    except HfHubHTTPError:
+        # a repository may have its discussions closed
         return None
+    except Exception as error:
+        # the hub's client lets through whatever its network library raises
+        raise _unreachable(hub_id, error) from error
     return next((one.git_reference for one in opened if "safetensors" in one.title and one.author == CONVERTER), None)
 
 

