@@ -184,6 +184,6 @@ def sequence_layer_of(config: EmotionHeadConfig, dim: int) -> SequenceLayer:
 
 def _attended(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
     """Scaled dot-product attention [batch, head, time, width] to the keys that the mask [batch, time] names."""
-    # a softmax over nothing would be NaN: a row without a real frame attends to its padding, and nobody looks
+    # a softmax over nothing is NaN in some backends: a row without a real frame attends to its padding, unseen
     seen = mask | ~mask.any(1, keepdim=True)
     return scaled_dot_product_attention(queries, keys, values, attn_mask=seen[:, None, None])
