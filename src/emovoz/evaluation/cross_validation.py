@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from emovoz.progress import progress, say
 from emovoz.recipe import Recipe
 from emovoz.training import labelled_examples, new_head, train_head
 from emovoz.training.pooled import pooled_where_fixed
+from emovoz.training.word_places import word_places
 
 USUAL_FOLDS = 5
 
@@ -112,9 +113,11 @@ def _run(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     labels = corpus.labels
     encoders = FrozenEncoders.of(recipe)
+    places = word_places(corpus, encoders) if recipe.augmentation.crop_words else None
     features, extraction = features_of(corpus, encoders, store, workers=workers)
     untrained = new_head(recipe, encoders, labels)
-    examples = pooled_where_fixed(untrained, labelled_examples(corpus, features, encoders, labels))
+    examples = replace(labelled_examples(corpus, features, encoders, labels), word_places=places)
+    examples = pooled_where_fixed(untrained, examples)
     used = [recipe.training.seed + i for i in range(seeds)]
     scores = np.zeros((seeds, len(corpus), len(labels)))
     history: list[Mapping[str, Any]] = []

@@ -2,6 +2,7 @@
 
 import hashlib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from emovoz.training.checkpoints import SECONDS, Checkpoint, open_checkpoint
 from emovoz.training.examples import Examples, labelled_examples
 from emovoz.training.fitting import Fitted, fit
 from emovoz.training.pooled import pooled_where_fixed
+from emovoz.training.word_places import word_places
 
 
 def train(
@@ -62,7 +64,8 @@ def train(
     if checkpoint is not None:
         belongs = _what_decides(corpus, dev, recipe, encoders)
         kept = open_checkpoint(Path(checkpoint), belongs, resume=resume, seconds=checkpoint_seconds)
-    examples = _examples(corpus, encoders, store, labels, workers)
+    places = word_places(corpus, encoders) if recipe.augmentation.crop_words else None
+    examples = replace(_examples(corpus, encoders, store, labels, workers), word_places=places)
     judges = _examples(dev, encoders, store, labels, workers) if dev is not None else None
     # pooled once for both fits, where pooling is fixed
     examples = pooled_where_fixed(new_head(recipe, encoders, labels), examples)
@@ -165,13 +168,13 @@ def _what_decides(corpus: Corpus, dev: Corpus | None, recipe: Recipe, encoders: 
 
 
 def _content(corpus: Corpus, encoders: FrozenEncoders) -> str:
-    """A hash of the clips in their order: ids, labels, speakers, and what the encoders hear or read."""
+    """A hash of the clips in their order: ids, labels, speakers, word times, and what the encoders hear or read."""
     digest = hashlib.sha256()
     for clip in corpus:
         # what cannot be read is for the extraction to tell
         with suppress(ClipError):
             keys = [piece.key for pieces in encoders.pieces(clip).values() for piece in pieces]
-            digest.update(repr((clip.id, clip.label, clip.speaker, keys)).encode())
+            digest.update(repr((clip.id, clip.label, clip.speaker, clip.word_times, keys)).encode())
     return f"{len(corpus)} clips of fingerprint {digest.hexdigest()[:16]}"
 
 
