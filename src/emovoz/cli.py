@@ -149,6 +149,7 @@ def train(
     """Train a recogniser; without --dev a part of the corpus, with other speakers where known, serves as dev."""
     from emovoz import train as train_recognizer
     from emovoz.inference.recognizer import CARD, check_model_directory
+    from emovoz.inference.thresholds import told
     from emovoz.progress import say
     from emovoz.training.checkpoints import checkpoint_beside, has_checkpoint, remove_checkpoint
 
@@ -178,6 +179,7 @@ def train(
         "clips": len(corpus),
         "labels": recognizer.labels,
         "dev_macro_f1": dev_score,
+        "thresholds": recognizer.thresholds,
     }
     if as_json:
         print(json.dumps(summary))
@@ -185,6 +187,8 @@ def train(
     print(f"trained on {len(corpus)} clips, {len(recognizer.labels)} labels: {', '.join(recognizer.labels)}")
     if dev_score is not None:
         print(f"dev macro-F1 {dev_score:.3f} ({_dev_meaning(chosen, given=dev is not None)})")
+    if recognizer.thresholds:
+        print(f"thresholds: {told(recognizer.thresholds)}")
     print(f"model: {out}")
 
 
@@ -268,20 +272,27 @@ def predict(
     text: Annotated[str | None, typer.Option(help="What is said, where there is one clip.")] = None,
     audio_dir: AudioDir = None,
     batch_size: Annotated[int, typer.Option(help="Clips encoded together.", min=1)] = 16,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(help="LABEL=VALUE, such as fear=0.2, for this label instead of the model's (or 0.5); repeatable."),
+    ] = None,
 ) -> None:
     """Label clips: a line each, also for one that cannot be judged; then the exit code is 2."""
     from emovoz import InputError, Recognizer
     from emovoz.inference.inputs import clips_of, with_text
     from emovoz.inference.lines import WRITERS
+    from emovoz.inference.thresholds import read_thresholds
     from emovoz.progress import say
 
     if form not in WRITERS:
         raise InputError(f"--format {form}: choose {' or '.join(WRITERS)}")
+    thresholds = read_thresholds(threshold or [])
     recognizer = Recognizer.from_pretrained(model)
     given = _with_stdin(inputs) if len(inputs) > 1 or "-" in inputs else inputs[0]
     clips = with_text(clips_of(given, audio_dir=audio_dir), text)
     judged = failed = 0
-    for line, prediction in WRITERS[form](recognizer.predict_each(clips, batch_size=batch_size), recognizer.labels):
+    predictions = recognizer.predict_each(clips, batch_size=batch_size, thresholds=thresholds)
+    for line, prediction in WRITERS[form](predictions, recognizer.labels):
         print(line, flush=True)
         judged += prediction is not None and prediction.error is None
         failed += prediction is not None and prediction.error is not None

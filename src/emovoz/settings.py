@@ -187,7 +187,7 @@ class Gain(Section):
 
 
 class SpecAugment(Section):
-    """Hide stretches of time and bands of features (SpecAugment, Park et al. 2019).
+    """Hide stretches of time and bands of features behind the clip's mean (SpecAugment, Park et al. 2019).
 
     Attributes:
         time_masks, time_share: how many stretches, and how long each is at most, in shares of the clip.
@@ -215,7 +215,8 @@ class Augmentation(Section):
             whole clip; or the `waveform` of every view, encoded without that context, as in the published system.
         crop_seconds: show a random stretch of this length. Needs a head that learns before pooling, unless it is the
             waveform that is cut; others see each clip as one vector, made once.
-        crop_words: show only the words inside the crop, where the manifest has their times (column `word_times`).
+        crop_words: show only the words whose middle is inside the crop, where the manifest has their times (column
+            `word_times`); clips without times keep all their words.
         padding: what becomes of clips shorter than the crop: `zero` leaves them as they are, for zeros are masked;
             `repeat` repeats their frames up to the crop, and the repeated frames count.
         spec_augment: hide stretches and bands of the speech features.
@@ -364,7 +365,8 @@ class Training(Section):
         patience: stop after this many validations without a better dev macro-F1; 0 never stops.
         dev_fraction: share held out of the training data as dev clips when none are given. They choose the state
             where `keep` is best; where it is last, they are scored first and then trained on like the others.
-        thresholds: fit a threshold a label on the dev clips, by which the model then decides.
+        thresholds: fit a threshold a label on the dev clips: the label whose probability is the largest multiple of its
+            threshold is the decision. All stay equal, which changes nothing, unless that helps on dev clips left out.
         regularisation: inverse strength `C` of logistic regression.
     """
 

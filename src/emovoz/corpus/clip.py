@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emovoz.corpus.recording import Waveform
+from emovoz.corpus.word_times import WordTimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Clip:
         transcription: the words; "" where the cell is empty, None where nothing is known.
         label: the emotion, None where unknown.
         speaker, split, language: None where unknown.
+        word_times: (start, end) of each word of the transcription, seconds from the clip's start; None where unknown.
         extra: every other column of the manifest, for grouping.
         place: where the clip was read, for error messages.
 
@@ -34,6 +36,7 @@ class Clip:
     speaker: str | None = None
     split: str | None = None
     language: str | None = None
+    word_times: WordTimes | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
     place: str | None = None
 

@@ -45,9 +45,10 @@ class Corpus:
 
         A table is a .csv (its columns separated by commas, semicolons or tabs), .tsv, .parquet or .jsonl file with
         the column `id`. Columns with a meaning: id, audio, start, end (seconds), transcription, label, speaker,
-        split, language; others are kept for grouping. The audio of a clip is the file named by `audio`, or else by
-        `id`, under `audio_dir` or, without one, beside the manifest. In class folders, each audio file below a
-        folder is a clip with that folder's name as its label and its path in there as its id.
+        split, language, word_times (a JSON list with the [start, end] of each word, what blanks separate, in seconds
+        from the clip's start); others are kept for grouping. The audio of a clip is the file named by `audio`, or
+        else by `id`, under `audio_dir` or, without one, beside the manifest. In class folders, each audio file below
+        a folder is a clip with that folder's name as its label and its path in there as its id.
 
         Args:
             path: the manifest.

@@ -5,12 +5,14 @@ import math
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from emovoz.corpus.class_folders import read_class_folders
 from emovoz.corpus.clip import Clip
 from emovoz.corpus.recording import is_file
 from emovoz.corpus.tables import COLUMNS, READERS, read_table
+from emovoz.corpus.word_times import WordTimes, read_word_times, word_times_fault
 from emovoz.errors import InputError, did_you_mean
 from emovoz.progress import say
 
@@ -130,7 +132,23 @@ def _faults(cells: Cells, audio: Path | None, *, found: bool, need_audio: bool, 
     faults += [f"{name} is not a time in seconds: {cells[name]!r}" for name in seconds if seconds[name] is math.nan]
     if seconds["end"] is not None and seconds["end"] <= (seconds["start"] or 0.0):
         faults.append(f"end ({cells['end']}) is not after start ({_said(cells, 'start') or 0})")
-    return faults
+    return faults + _word_times_faults(cells, seconds["start"], seconds["end"])
+
+
+def _word_times_faults(cells: Cells, start: float | None, end: float | None) -> list[str]:
+    try:
+        times = _word_times(cells)
+    except ValueError as error:
+        return [str(error)]
+    if times is None:
+        return []
+    fault = word_times_fault(times, cells.get("transcription"), None if end is None else end - (start or 0.0))
+    return [fault] if fault else []
+
+
+def _word_times(cells: Cells) -> WordTimes | None:
+    cell = _said(cells, "word_times")
+    return read_word_times(cell) if cell else None
 
 
 def _named_otherwise(missing: Path) -> str:
@@ -153,6 +171,10 @@ def _repeated(clip: Clip, place: str, earlier: dict[tuple[object, ...], str]) ->
 
 
 def _clip(cells: Cells, audio: Path | None, place: str) -> Clip:
+    # a cell that cannot be read is told as a fault of the row
+    times = None
+    with suppress(ValueError):
+        times = _word_times(cells)
     return Clip(
         id=cells["id"] or "",
         audio=audio,
@@ -163,6 +185,7 @@ def _clip(cells: Cells, audio: Path | None, place: str) -> Clip:
         speaker=_said(cells, "speaker") or None,
         split=_said(cells, "split") or None,
         language=_said(cells, "language") or None,
+        word_times=times,
         extra={name: _said(cells, name) for name in cells if name not in COLUMNS},
         place=place,
     )

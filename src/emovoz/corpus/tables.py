@@ -17,8 +17,10 @@ from typing import Any
 from emovoz.errors import InputError
 from emovoz.progress import say
 
-COLUMNS = ("id", "audio", "start", "end", "transcription", "label", "speaker", "split", "language")
+COLUMNS = ("id", "audio", "start", "end", "transcription", "label", "speaker", "split", "language", "word_times")
 """Columns with a meaning."""
+LISTS = ("word_times",)
+"""Those of them that hold several values."""
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _WAY_OUT = "save it as UTF-8 (in Excel: Save as, CSV UTF-8)"
 
@@ -164,7 +166,8 @@ def _damaged(path: Path, error: Exception) -> str:
 
 
 def _row(place: str, values: dict[str, Any]) -> Row:
-    several = [name for name, value in values.items() if name in COLUMNS and isinstance(value, list | dict)]
+    single = [name for name in values if name in COLUMNS and name not in LISTS]
+    several = [name for name in single if isinstance(values[name], list | dict)]
     faults = tuple(f"{name} must be one value, not {shorten(_cell(values[name]) or '', 80)}" for name in several)
     return Row(place, {name: _cell(value) for name, value in values.items()}, faults)
 

@@ -1,5 +1,7 @@
 """TextEncoder: hidden states of the words, a vector a token."""
 
+import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -87,12 +89,27 @@ class TextEncoder:
         """Token ids of each text, prefix and special tokens included."""
         if not texts:
             return []
-        prefixed = [self.prefix + text for text in texts]
-        ids = self.tokenizer(prefixed, truncation=True, max_length=self.longest)["input_ids"]
+        ids = self._tokenised(texts)["input_ids"]
         special = (self.tokenizer.eos_token_id, self.tokenizer.bos_token_id, self.tokenizer.unk_token_id, 0)
         # an empty text has no token at all where a model knows no special ones
         stand_in = next(one for one in special if one is not None)
         return [of_text or [stand_in] for of_text in ids]
+
+    def words(self, text: str) -> list[int | None]:
+        """The word that each token of `tokens` belongs to, counted from 0; None of special ones and of the prefix.
+
+        Words are what blanks separate, with their punctuation. A token that is a blank goes with the word after it.
+        """
+        ends = [match.end() for match in re.finditer(r"\S+", text)]
+        spans = self._tokenised([text], return_offsets_mapping=True)["offset_mapping"][0]
+        # where the token ends in the text itself: not after its beginning, for special ones and the prefix
+        lasts = [end - len(self.prefix) for _, end in spans]
+        found = [bisect_left(ends, last) if last > 0 else len(ends) for last in lasts]
+        return [word if word < len(ends) else None for word in found] or [None]
+
+    def _tokenised(self, texts: Sequence[str], **more: bool) -> Any:
+        prefixed = [self.prefix + text for text in texts]
+        return self.tokenizer(prefixed, truncation=True, max_length=self.longest, **more)
 
     @torch.inference_mode()
     def _encode_batch(self, tokens: list[list[int]], layers: list[int]) -> list[Tensor]:

@@ -8,6 +8,7 @@ import numpy as np
 from emovoz.corpus import Clip
 from emovoz.evaluation.metrics import confusions, summaries
 from emovoz.features import FrozenEncoders
+from emovoz.inference.thresholds import decisions
 
 HARDEST = 20
 
@@ -42,7 +43,11 @@ def _recalled(truth: np.ndarray, predicted: np.ndarray, classes: int) -> dict[st
 
 
 def hardest_clips(
-    clips: Sequence[Clip], truth: np.ndarray, scores: np.ndarray, labels: Sequence[str]
+    clips: Sequence[Clip],
+    truth: np.ndarray,
+    scores: np.ndarray,
+    labels: Sequence[str],
+    thresholds: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """The clips whose true label got the least probability, at most 20, the hardest first.
 
@@ -51,16 +56,18 @@ def hardest_clips(
         truth: class indices [clips].
         scores: probabilities, means over the runs [clips, labels].
         labels: names of the classes.
+        thresholds: by which they are decided, means over the runs [clips, labels]; None where all are equal.
     """
+    decided = decisions(scores, thresholds)
     given = scores[np.arange(len(truth)), truth]
     ranked = sorted(range(len(clips)), key=lambda i: (given[i], clips[i].id))[:HARDEST]
     return [
         {
             "id": clips[i].id,
             "label": labels[truth[i]],
-            "predicted": labels[int(scores[i].argmax())],
+            "predicted": labels[int(decided[i])],
             "label_probability": float(given[i]),
-            "predicted_probability": float(scores[i].max()),
+            "predicted_probability": float(scores[i, decided[i]]),
             "speaker": clips[i].speaker,
             "transcription": clips[i].transcription or None,
         }

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from emovoz.evaluation.breakdown import layer_weights
 from emovoz.evaluation.results import macro_f1, prediction_rows, results_of, save_results
 from emovoz.features import FeatureStore, FrozenEncoders, default_store, features_of
 from emovoz.inference import decided, probabilities
+from emovoz.inference.thresholds import EVEN, decisions, threshold_row
 from emovoz.progress import progress, say
 from emovoz.recipe import Recipe
-from emovoz.training import labelled_examples, new_head, train_head
+from emovoz.training import check_ready, labelled_examples, new_head, train_head
 from emovoz.training.pooled import pooled_where_fixed
+from emovoz.training.word_places import word_places
 
 USUAL_FOLDS = 5
 
@@ -81,6 +83,8 @@ def crossval(
     names = [recipe.name for recipe in several]
     if len(set(names)) < len(names):
         raise InputError(f"recipes to compare need different names; given: {', '.join(names)}")
+    for recipe in several:
+        check_ready(recipe, dev=False)
     cut = _cut(corpus, folds, group)
     store = store or FeatureStore(default_store())
     runs, predictions = {}, {}
@@ -114,10 +118,13 @@ def _run(
     encoders = FrozenEncoders.of(recipe)
     # before anything is encoded, so that a head that cannot be is told at once
     untrained = new_head(recipe, encoders, labels)
+    places = word_places(corpus, encoders) if recipe.augmentation.crop_words else None
     features, extraction = features_of(corpus, encoders, store, workers=workers)
-    examples = pooled_where_fixed(untrained, labelled_examples(corpus, features, encoders, labels))
+    examples = replace(labelled_examples(corpus, features, encoders, labels), word_places=places)
+    examples = pooled_where_fixed(untrained, examples)
     used = [recipe.training.seed + i for i in range(seeds)]
     scores = np.zeros((seeds, len(corpus), len(labels)))
+    thresholds = np.full_like(scores, EVEN)
     history: list[Mapping[str, Any]] = []
     weights: list[Mapping[str, list[float]]] = []
     training = evaluating = 0.0
@@ -137,7 +144,8 @@ def _run(
                 trained = time.perf_counter()
                 held = examples.select(test)
                 scores[run, test] = (decided if held.pooled else probabilities)(fitted.head, held.features)
-                history.append({"fold": fold, "seed": seed, "epochs": fitted.history})
+                thresholds[run, test] = threshold_row(fitted.thresholds, labels)
+                history.append({"fold": fold, "seed": seed, "epochs": fitted.history, "thresholds": fitted.thresholds})
                 weights.append(fitted.head.layer_weights)
                 training += trained - started
                 evaluating += time.perf_counter() - trained
@@ -155,29 +163,35 @@ def _run(
             "interval": "bootstrap over clips",
         },
         seeds=used,
-        folds=_fold_scores(corpus, scores, labels, cut),
+        folds=_fold_scores(corpus, decisions(scores, thresholds), labels, cut),
         layers=layer_weights(weights, encoders),
         history=history,
         seconds={"extract": extraction.seconds, "train": training, "evaluate": evaluating},
+        thresholds=thresholds,
     )
-    return results, _rows(corpus, scores, labels, used, cut)
+    return results, _rows(corpus, scores, thresholds, labels, used, cut)
 
 
-def _fold_scores(corpus: Corpus, scores: np.ndarray, labels: Sequence[str], cut: _Folds) -> list[dict[str, Any]]:
+def _fold_scores(corpus: Corpus, predicted: np.ndarray, labels: Sequence[str], cut: _Folds) -> list[dict[str, Any]]:
     truth = np.array([labels.index(label) for label in corpus.values("label")])
     return [
         {
             "fold": fold,
             "groups": groups,
             "n": len(test),
-            "macro_f1": float(np.mean([macro_f1(truth[test], run[test]) for run in scores])),
+            "macro_f1": float(np.mean([macro_f1(truth[test], run[test], len(labels)) for run in predicted])),
         }
         for fold, (test, groups) in enumerate(zip(cut.tests, cut.groups, strict=True))
     ]
 
 
 def _rows(
-    corpus: Corpus, scores: np.ndarray, labels: Sequence[str], seeds: Sequence[int], cut: _Folds
+    corpus: Corpus,
+    scores: np.ndarray,
+    thresholds: np.ndarray,
+    labels: Sequence[str],
+    seeds: Sequence[int],
+    cut: _Folds,
 ) -> list[dict[str, Any]]:
     fold_of = [0] * len(corpus)
     for fold, test in enumerate(cut.tests):
@@ -185,6 +199,6 @@ def _rows(
             fold_of[i] = fold
     return [
         row
-        for seed, run in zip(seeds, scores, strict=True)
-        for row in prediction_rows(corpus, run, labels, seed=seed, fold=fold_of)
+        for seed, run, limits in zip(seeds, scores, thresholds, strict=True)
+        for row in prediction_rows(corpus, run, labels, limits, seed=seed, fold=fold_of)
     ]

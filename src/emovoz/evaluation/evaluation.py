@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from emovoz.corpus import Corpus
 from emovoz.evaluation.breakdown import layer_weights
 from emovoz.evaluation.results import prediction_rows, results_of, save_results, table
 from emovoz.features import FeatureStore, default_store, features_of
 from emovoz.files import write_whole
 from emovoz.inference import Recognizer, probabilities
+from emovoz.inference.thresholds import threshold_row
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def evaluate(
     workers: int = 2,
     protocol: Mapping[str, Any] | None = None,
 ) -> Evaluation:
-    """Score a recogniser; clips without a label are predicted and not scored.
+    """Score a recogniser by its decisions; clips without a label are predicted and not scored.
 
     Args:
         recognizer: trained.
@@ -61,6 +64,7 @@ def evaluate(
     started = time.perf_counter()
     scores = probabilities(recognizer.head, features)
     seed = recognizer.recipe.training.seed
+    limits = np.broadcast_to(threshold_row(recognizer.thresholds, labels), scores.shape)
     results = results_of(
         corpus,
         scores[None],
@@ -69,7 +73,8 @@ def evaluate(
         protocol=protocol or {"name": "hold-out", "model": recognizer.name},
         seeds=[seed],
         layers=layer_weights([recognizer.head.layer_weights], recognizer.encoders),
-        history=[{"fold": None, "seed": seed, "epochs": recognizer.history}],
+        history=[{"fold": None, "seed": seed, "epochs": recognizer.history, "thresholds": recognizer.thresholds}],
         seconds={"extract": extraction.seconds, "train": 0.0, "evaluate": time.perf_counter() - started},
+        thresholds=limits[None],
     )
-    return Evaluation(results, prediction_rows(corpus, scores, labels))
+    return Evaluation(results, prediction_rows(corpus, scores, labels, limits))

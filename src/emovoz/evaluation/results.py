@@ -16,6 +16,7 @@ from emovoz.evaluation.breakdown import hardest_clips, speaker_scores
 from emovoz.evaluation.metrics import confusions, expected_calibration_error, score, summaries
 from emovoz.evaluation.report import write_report
 from emovoz.files import write_whole
+from emovoz.inference.thresholds import decisions
 from emovoz.recipe import Recipe
 
 LIBRARIES = ("emovoz", "torch", "transformers", "scikit-learn", "numpy")
@@ -33,6 +34,7 @@ def results_of(
     layers: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]] = (),
     seconds: Mapping[str, float],
+    thresholds: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Results of one protocol.
 
@@ -47,21 +49,24 @@ def results_of(
         layers: what `layer_weights` gives.
         history: epochs of each fit.
         seconds: time taken by each stage.
+        thresholds: by which labels are decided [seeds, clips, labels]; None where the most probable label decides.
     """
     index = {label: i for i, label in enumerate(labels)}
     labelled = [i for i, clip in enumerate(corpus) if clip.label]
     clips = [corpus.clips[i] for i in labelled]
     truth = np.array([index[clip.label or ""] for clip in clips], dtype=int)
     known = scores[:, labelled]
+    decided = decisions(scores, thresholds)[:, labelled]
+    typical = None if thresholds is None else thresholds[:, labelled].mean(0)
     measured: dict[str, Any] = dict.fromkeys(("macro_f1", "uar", "accuracy", "per_class", "confusion"))
     by_seed: list[dict[str, Any]] = [{"seed": seed} for seed in seeds]
     ece = None
     if labelled:
         settings = {"resamples": recipe.evaluation.bootstrap, "seed": recipe.evaluation.seed}
-        measured = score(truth, known.argmax(2), labels, **settings)
+        measured = score(truth, decided, labels, **settings)
         ece = float(np.mean([expected_calibration_error(truth, run) for run in known]))
-        for entry, run in zip(by_seed, known, strict=True):
-            entry["macro_f1"] = macro_f1(truth, run)
+        for entry, run in zip(by_seed, decided, strict=True):
+            entry["macro_f1"] = macro_f1(truth, run, len(labels))
     return {
         "protocol": dict(protocol),
         "n": len(labelled),
@@ -70,8 +75,8 @@ def results_of(
         "ece": ece,
         "seeds": by_seed,
         "folds": list(folds),
-        "speakers": speaker_scores(clips, truth, known.argmax(2), len(labels)),
-        "hardest": hardest_clips(clips, truth, known.mean(0), labels),
+        "speakers": speaker_scores(clips, truth, decided, len(labels)),
+        "hardest": hardest_clips(clips, truth, known.mean(0), labels, typical),
         "layer_weights": dict(layers),
         "recipe": recipe.model_dump(),
         "data": {
@@ -85,21 +90,23 @@ def results_of(
     }
 
 
-def macro_f1(truth: np.ndarray, scores: np.ndarray) -> float:
-    """Macro-F1 of one run's probabilities [clips, labels]."""
-    once = np.ones((1, len(truth)))
-    matrices = confusions(truth, scores.argmax(1)[None], scores.shape[1], once)
+def macro_f1(truth: np.ndarray, predicted: np.ndarray, classes: int) -> float:
+    """Macro-F1 of one run; class indices [clips] each."""
+    matrices = confusions(truth, predicted[None], classes, np.ones((1, len(truth))))
     return float(summaries(matrices)["macro_f1"][0])
 
 
-def prediction_rows(corpus: Corpus, scores: np.ndarray, labels: Sequence[str], **more: Any) -> list[dict[str, Any]]:
-    """One row a clip for predictions.csv: id, true and predicted label, probabilities [clips, labels]."""
+def prediction_rows(
+    corpus: Corpus, scores: np.ndarray, labels: Sequence[str], thresholds: np.ndarray | None = None, **more: Any
+) -> list[dict[str, Any]]:
+    """One row a clip for predictions.csv: id, true and decided label, probabilities [clips, labels]."""
+    decided = decisions(scores, thresholds)
     return [
         {
             "id": clip.id,
             **{name: value[i] if isinstance(value, Sequence) else value for name, value in more.items()},
             "label": clip.label or "",
-            "predicted": labels[int(row.argmax())],
+            "predicted": labels[int(decided[i])],
             **{f"score_{label}": float(p) for label, p in zip(labels, row, strict=True)},
         }
         for i, (clip, row) in enumerate(zip(corpus, scores, strict=True))

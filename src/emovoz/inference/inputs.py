@@ -75,7 +75,7 @@ def with_text(clips: Iterable[Clip], text: str | None) -> Iterator[Clip]:
     for i, clip in enumerate(clips):
         if text is not None and i:
             raise InputError("a text can be given for one clip only; put the texts of several into a manifest")
-        yield clip if text is None else replace(clip, transcription=text)
+        yield clip if text is None else replace(clip, transcription=text, word_times=None)
 
 
 def _folder(folder: Path) -> Iterator[Clip]:

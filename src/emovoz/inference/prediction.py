@@ -10,7 +10,8 @@ class Prediction:
 
     Attributes:
         id: of the clip.
-        label: the most probable label; None where there is an error.
+        label: the decision, which is the most probable label unless thresholds say otherwise; None where there is an
+            error.
         scores: probability of each label.
         seconds: length of the audio that was used, None without any.
         transcription: the words that were used, None without any.

@@ -3,10 +3,12 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from emovoz.corpus import Clip, seconds_of
 from emovoz.encoders.pretrained import quiet_transformers
@@ -17,6 +19,7 @@ from emovoz.files import check_folder
 from emovoz.inference.inputs import Inputs, clips_of, with_text
 from emovoz.inference.prediction import Prediction
 from emovoz.inference.scores import probabilities
+from emovoz.inference.thresholds import decisions, threshold_faults, threshold_row
 from emovoz.model import EmotionHead
 from emovoz.recipe import RECIPE, Recipe
 
@@ -35,6 +38,8 @@ class Recognizer:
         name: what predictions call it.
         history: loss and scores of each epoch.
         data: what it has learned from: fingerprint, number of clips, labels.
+        thresholds: by label, what the decision is taken by (see `emovoz.inference.thresholds`); by default the most
+            probable label is the decision, which is what equal thresholds give.
 
     >>> recognizer = Recognizer.from_pretrained(model)
     >>> recognizer.labels
@@ -53,9 +58,11 @@ class Recognizer:
         name: str = "unsaved",
         history: list[dict[str, Any]] | None = None,
         data: dict[str, Any] | None = None,
+        thresholds: Mapping[str, float] | None = None,
     ) -> None:
         self.head, self.encoders, self.recipe, self.name = head, encoders, recipe, name
         self.history, self.data = history or [], data
+        self.thresholds = dict(thresholds) if thresholds else None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -70,18 +77,25 @@ class Recognizer:
             source: a directory, or a hub id.
 
         Raises:
-            InputError: no model there, or encoders here that are not those it was trained with.
+            InputError: no model there, thresholds that cannot be, or encoders here that are not those it was trained
+                with.
         """
         directory = _directory(str(source))
         card = _read_card(directory)
         recipe = Recipe.load(directory / RECIPE)
         head = EmotionHead.load(directory)
         encoders = FrozenEncoders.of(recipe)
-        faults = list(_encoder_faults(directory, card["encoders"], encoders))
+        thresholds = card.get("thresholds")
+        faults = [
+            *_encoder_faults(directory, card["encoders"], encoders),
+            *(f"{directory / CARD}: {fault}" for fault in threshold_faults(thresholds or {}, head.config.labels)),
+        ]
         if faults:
             raise InputError(faults)
         name = Path(source).resolve().name
-        return cls(head, encoders, recipe, name=name, history=card["history"], data=card.get("data"))
+        return cls(
+            head, encoders, recipe, name=name, history=card["history"], data=card.get("data"), thresholds=thresholds
+        )
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write the model: head, recipe and what it needs to find its encoders again; whole or not at all.
@@ -114,6 +128,7 @@ class Recognizer:
         text: str | None = None,
         audio_dir: str | Path | None = None,
         batch_size: int = 16,
+        thresholds: Mapping[str, float] | None = None,
     ) -> list[Prediction]:
         """The emotion of each clip; a clip that cannot be judged gets a prediction with an error.
 
@@ -124,9 +139,12 @@ class Recognizer:
             text: what is said, where there is one clip.
             audio_dir: folder of a manifest's audio.
             batch_size: clips encoded together; it does not change the result.
+            thresholds: by label, in the place of those of the model; only their proportions matter, and a label
+                without one has 0.5. The label with the largest multiple of its threshold is the decision.
 
         Raises:
-            InputError: a manifest with faults, samples without their rate, or a text for more than one clip.
+            InputError: a manifest with faults, samples without their rate, a text for more than one clip, or a
+                threshold of an unknown label or not between 0 and 1.
 
         >>> import numpy as np
         >>> recognizer = Recognizer.from_pretrained(model)
@@ -136,13 +154,22 @@ class Recognizer:
         1.0
         """
         clips = with_text(clips_of(inputs, audio_dir=audio_dir, rate=rate), text)
-        return list(self.predict_each(clips, batch_size=batch_size))
+        return list(self.predict_each(clips, batch_size=batch_size, thresholds=thresholds))
 
-    def predict_each(self, clips: Iterable[Clip], *, batch_size: int = 16) -> Iterator[Prediction]:
+    def predict_each(
+        self, clips: Iterable[Clip], *, batch_size: int = 16, thresholds: Mapping[str, float] | None = None
+    ) -> Iterator[Prediction]:
         """Predictions one after the other, as they come; see `predict`."""
+        limits = threshold_row({**(self.thresholds or {}), **(thresholds or {})}, self.labels)
+        return self._predictions(clips, batch_size, limits)
+
+    def _predictions(self, clips: Iterable[Clip], batch_size: int, limits: np.ndarray) -> Iterator[Prediction]:
         for batch in _batches(clips, batch_size):
             for clip, row in zip(batch, self._judged(batch), strict=True):
-                yield Prediction(clip.id, error=str(row)) if isinstance(row, ClipError) else self._prediction(clip, row)
+                if isinstance(row, ClipError):
+                    yield Prediction(clip.id, error=str(row))
+                else:
+                    yield self._prediction(clip, row, limits)
 
     def _judged(self, clips: Sequence[Clip]) -> list[list[float] | ClipError]:
         """The probability of each label for each clip, or why there is none; long recordings one at a time."""
@@ -161,11 +188,11 @@ class Recognizer:
         judged |= dict(zip(short, probabilities(self.head, list(short.values())).tolist(), strict=True))
         return [judged[i] for i in range(len(clips))]
 
-    def _prediction(self, clip: Clip, row: list[float]) -> Prediction:
+    def _prediction(self, clip: Clip, row: list[float], limits: np.ndarray) -> Prediction:
         modalities = self.encoders.modalities(clip)
         return Prediction(
             id=clip.id,
-            label=self.labels[row.index(max(row))],
+            label=self.labels[int(decisions(np.array(row), limits))],
             scores=dict(zip(self.labels, row, strict=True)),
             seconds=_seconds(clip) if "speech" in modalities else None,
             transcription=(clip.transcription or None) if "text" in modalities else None,
@@ -189,6 +216,7 @@ class Recognizer:
             "emovoz": __version__,
             "encoders": encoders,
             "data": self.data,
+            "thresholds": self.thresholds,
             "history": self.history,
         }
 

@@ -29,6 +29,7 @@ class Examples(Dataset[Example]):
         ids: of each clip; with seed and epoch they decide what is random in training.
         pooled: whether the features are pooled vectors already (see `emovoz.inference.pooled`).
         frame_rate: of the speech features, Hz; None where there are none or it is unknown.
+        word_places: of each clip, what `emovoz.training.word_places` says; None where crops keep all words.
     """
 
     features: Sequence[ClipFeatures]
@@ -36,6 +37,7 @@ class Examples(Dataset[Example]):
     ids: Sequence[str]
     pooled: bool = False
     frame_rate: float | None = None
+    word_places: Sequence[Tensor | None] | None = None
 
     def select(self, positions: Sequence[int]) -> "Examples":
         """The examples at these positions."""
@@ -44,6 +46,7 @@ class Examples(Dataset[Example]):
             features=Picked(self.features, positions),
             targets=[self.targets[i] for i in positions],
             ids=[self.ids[i] for i in positions],
+            word_places=self.word_places and [self.word_places[i] for i in positions],
         )
 
     def __len__(self) -> int:

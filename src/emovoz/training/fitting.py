@@ -1,7 +1,7 @@
 """fit: a head and examples in, a fitted head out; which way is for the recipe to say."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from safetensors.torch import load_file, save_file
@@ -10,6 +10,7 @@ from emovoz.model import EmotionHead
 from emovoz.settings import Augmentation, Training
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples
+from emovoz.training.thresholds import thresholds_on
 
 NOTHING_VARIED = Augmentation()
 _WEIGHTS, _HISTORY = "fitted.safetensors", "history.json"
@@ -17,10 +18,11 @@ _WEIGHTS, _HISTORY = "fitted.safetensors", "history.json"
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted head, in eval mode, and what each epoch gave (nothing for a closed form)."""
+    """A fitted head in eval mode, what each epoch gave (nothing for a closed form), and thresholds by label, if any."""
 
     head: EmotionHead
     history: list[dict[str, Any]] = field(default_factory=list)
+    thresholds: dict[str, float] | None = None
 
 
 def fit(
@@ -37,7 +39,7 @@ def fit(
     Args:
         head: its weights are the start, and are changed.
         examples: to learn from.
-        dev: to choose or judge the epochs by; None keeps the last.
+        dev: to choose or judge the epochs by, and to fit thresholds to; None keeps the last, without thresholds.
         training: the settings.
         augmentation: what the clips are shown as, while it is fitted by gradient.
         checkpoint: where the state is kept while it is fitted by gradient, and taken up again.
@@ -45,6 +47,20 @@ def fit(
     Raises:
         FloatingPointError: the loss stopped being a number.
     """
+    fitted = _fitted(head, examples, dev, training, augmentation, checkpoint)
+    if dev is None or not training.thresholds:
+        return fitted
+    return replace(fitted, thresholds=thresholds_on(fitted.head, dev))
+
+
+def _fitted(
+    head: EmotionHead,
+    examples: Examples,
+    dev: Examples | None,
+    training: Training,
+    augmentation: Augmentation,
+    checkpoint: Checkpoint | None,
+) -> Fitted:
     if training.method == "logistic_regression":
         from emovoz.training.closed_form import fit_logistic_regression
 

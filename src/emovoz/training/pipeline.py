@@ -2,6 +2,7 @@
 
 import hashlib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from emovoz.training.checkpoints import SECONDS, Checkpoint, open_checkpoint
 from emovoz.training.examples import Examples, labelled_examples
 from emovoz.training.fitting import Fitted, fit
 from emovoz.training.pooled import pooled_where_fixed
+from emovoz.training.word_places import word_places
 
 
 def train(
@@ -56,6 +58,7 @@ def train(
     """
     labels = corpus.labels
     _check_labels(corpus, dev)
+    check_ready(recipe, dev=dev is not None)
     store = store or FeatureStore(default_store())
     encoders = FrozenEncoders.of(recipe)
     # before anything is encoded, so that a head that cannot be is told at once
@@ -64,17 +67,22 @@ def train(
     if checkpoint is not None:
         belongs = _what_decides(corpus, dev, recipe, encoders)
         kept = open_checkpoint(Path(checkpoint), belongs, resume=resume, seconds=checkpoint_seconds)
-    examples = _examples(corpus, encoders, store, labels, workers)
+    places = word_places(corpus, encoders) if recipe.augmentation.crop_words else None
+    examples = replace(_examples(corpus, encoders, store, labels, workers), word_places=places)
     judges = _examples(dev, encoders, store, labels, workers) if dev is not None else None
     # pooled once for both fits, where pooling is fixed
     examples = pooled_where_fixed(untrained, examples)
     fitted = train_head(corpus, examples, recipe, encoders, dev=judges, checkpoint=kept)
-    history = fitted.history
-    if recipe.training.keep == "last" and dev is None and recipe.training.dev_fraction > 0 and history:
+    history, training = fitted.history, recipe.training
+    # with thresholds it was measured already
+    unmeasured = training.keep == "last" and dev is None and training.dev_fraction > 0 and not training.thresholds
+    if unmeasured and history:
         # a corpus too small to hold anything out is trained on all the same
         with suppress(InputError):
-            history = _measured_history(corpus, examples, recipe, encoders, kept and kept.of("curve"))
-    return Recognizer(fitted.head, encoders, recipe, history=history, data=_data(corpus, dev))
+            history = _measured(corpus, examples, recipe, encoders, labels, kept and kept.of("curve")).history
+    return Recognizer(
+        fitted.head, encoders, recipe, history=history, data=_data(corpus, dev), thresholds=fitted.thresholds
+    )
 
 
 def _examples(
@@ -103,16 +111,15 @@ def train_head(
         recipe: what to build and how.
         encoders: of the recipe.
         labels: what the head tells apart; by default those of the corpus.
-        dev: as in `train`; cut off the examples only where the recipe keeps the best epoch.
+        dev: as in `train`; cut off the examples only where the recipe keeps the best epoch. Where it keeps the last
+            and wants thresholds, a second fit without a held-out part gives them, and the history.
         group: what must not be shared between the two sides then.
         checkpoint: as in `fit`.
     """
     training, augmentation = recipe.training, recipe.augmentation
-    head = new_head(recipe, encoders, labels or corpus.labels)
-    if dev is None and training.chooses_epoch and training.dev_fraction == 0:
-        raise InputError(
-            "training.keep best needs dev clips: give some, or a training.dev_fraction, or set keep to last"
-        )
+    labels = labels or corpus.labels
+    check_ready(recipe, dev=dev is not None)
+    head = new_head(recipe, encoders, labels)
     if dev is None and training.chooses_epoch:
         rest, held = held_out(corpus, training.dev_fraction, group=group, seed=training.seed)
         return fit(
@@ -123,20 +130,49 @@ def train_head(
             augmentation=augmentation,
             checkpoint=checkpoint,
         )
-    return fit(head, examples, dev, training, augmentation=augmentation, checkpoint=checkpoint)
+    fitted = fit(head, examples, dev, training, augmentation=augmentation, checkpoint=checkpoint)
+    if dev is not None or not training.thresholds:
+        return fitted
+    curve = checkpoint and checkpoint.of("curve")
+    measured = _measured(corpus, examples, recipe, encoders, labels, curve, group=group)
+    return replace(fitted, history=measured.history, thresholds=measured.thresholds)
 
 
-def _measured_history(
-    corpus: Corpus, examples: Examples, recipe: Recipe, encoders: FrozenEncoders, checkpoint: Checkpoint | None
-) -> list[dict[str, Any]]:
-    """What each epoch gives on a part held out for the measurement; the model itself learns from everything."""
-    rest, held = held_out(corpus, recipe.training.dev_fraction, seed=recipe.training.seed)
-    head = new_head(recipe, encoders, corpus.labels)
+def check_ready(recipe: Recipe, *, dev: bool) -> None:
+    """Raise InputError where a fit would fail for want of dev clips.
+
+    Args:
+        recipe: to be trained.
+        dev: whether dev clips are given.
+    """
+    training = recipe.training
+    ways = {"keep best": "set keep to last", "thresholds": "set thresholds to false"}
+    asked = {"keep best": training.chooses_epoch, "thresholds": training.thresholds}
+    if not dev and training.dev_fraction == 0 and any(asked.values()):
+        raise InputError(
+            f"training.{name} needs dev clips: give some, or a training.dev_fraction, or {way}"
+            for name, way in ways.items()
+            if asked[name]
+        )
+
+
+def _measured(
+    corpus: Corpus,
+    examples: Examples,
+    recipe: Recipe,
+    encoders: FrozenEncoders,
+    labels: tuple[str, ...],
+    checkpoint: Checkpoint | None,
+    *,
+    group: str = "speaker",
+) -> Fitted:
+    """A fit that is judged on a part held out of it; the model itself learns from everything."""
+    rest, held = held_out(corpus, recipe.training.dev_fraction, group=group, seed=recipe.training.seed)
+    head = new_head(recipe, encoders, labels)
     judged = examples.select(held)
-    fitted = fit(
+    return fit(
         head, examples.select(rest), judged, recipe.training, augmentation=recipe.augmentation, checkpoint=checkpoint
     )
-    return fitted.history
 
 
 def new_head(recipe: Recipe, encoders: FrozenEncoders, labels: tuple[str, ...]) -> EmotionHead:
@@ -167,13 +203,13 @@ def _what_decides(corpus: Corpus, dev: Corpus | None, recipe: Recipe, encoders: 
 
 
 def _content(corpus: Corpus, encoders: FrozenEncoders) -> str:
-    """A hash of the clips in their order: ids, labels, speakers, and what the encoders hear or read."""
+    """A hash of the clips in their order: ids, labels, speakers, word times, and what the encoders hear or read."""
     digest = hashlib.sha256()
     for clip in corpus:
         # what cannot be read is for the extraction to tell
         with suppress(ClipError):
             keys = [piece.key for pieces in encoders.pieces(clip).values() for piece in pieces]
-            digest.update(repr((clip.id, clip.label, clip.speaker, keys)).encode())
+            digest.update(repr((clip.id, clip.label, clip.speaker, clip.word_times, keys)).encode())
     return f"{len(corpus)} clips of fingerprint {digest.hexdigest()[:16]}"
 
 

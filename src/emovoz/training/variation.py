@@ -1,4 +1,4 @@
-"""What training shows of a clip in an epoch: a stretch of it, mixed with another, without one of its modalities."""
+"""What training shows of a clip in an epoch: a stretch of it, partly hidden, mixed, without one of its modalities."""
 
 import numpy as np
 import torch
@@ -10,10 +10,12 @@ from emovoz.features import ClipFeatures
 from emovoz.settings import Augmentation
 from emovoz.training.examples import Example, Examples
 from emovoz.training.randomness import clip_random
+from emovoz.training.spec_augment import spec_augment
+from emovoz.training.word_places import words_between
 
 
 class Varied(Dataset[Example]):
-    """Examples as the epoch `epoch` shows them: cropped, then mixed, then without a modality.
+    """Examples as the epoch `epoch` shows them: cropped, partly hidden, mixed, and without a modality, in this order.
 
     The seed, the epoch and the clip's id decide what happens to it, so a resumed run shows the same.
 
@@ -35,36 +37,66 @@ class Varied(Dataset[Example]):
         return len(self.examples)
 
     def __getitem__(self, i: int) -> Example:
-        shown = self._mixed(i) if self.augmentation.mixup else self._cropped(i)
+        shown = self._mixed(i) if self.augmentation.mixup else self._hidden(i)
         chance = self.augmentation.modality_dropout
         if not chance:
             return shown
         return Example(drop_modality(shown.features, chance, self._random(i, "modality dropout")), shown.target)
 
     def _cropped(self, i: int) -> Example:
-        example = self.examples[i]
-        if self.crop_frames is None:
+        example, frames = self.examples[i], self.crop_frames
+        if frames is None or "speech" not in example.features.by_modality:
             return example
-        return Example(crop(example.features, self.crop_frames, self._random(i, "crop")), example.target)
+        places = self.examples.word_places[i] if self.examples.word_places else None
+        features = crop(example.features, frames, self._random(i, "crop"), places)
+        return Example(repeat(features, frames) if self.augmentation.padding == "repeat" else features, example.target)
+
+    def _hidden(self, i: int) -> Example:
+        shown, settings = self._cropped(i), self.augmentation.spec_augment
+        known = shown.features.by_modality
+        if settings is None or "speech" not in known:
+            return shown
+        speech = spec_augment(known["speech"], settings, self._random(i, "spec_augment"))
+        return Example(ClipFeatures({**known, "speech": speech}), shown.target)
 
     def _mixed(self, i: int) -> Example:
         random = self._random(i, "mixup")
         partner = self.by_id[int(random.integers(len(self.by_id)))]
         share = float(random.beta(self.augmentation.mixup, self.augmentation.mixup))
-        return mix(self._cropped(i), self._cropped(partner), share, self.classes)
+        return mix(self._hidden(i), self._hidden(partner), share, self.classes)
 
     def _random(self, i: int, purpose: str) -> np.random.Generator:
         return clip_random(self.seed, self.epoch, self.examples.ids[i], purpose)
 
 
-def crop(features: ClipFeatures, frames: int, random: np.random.Generator) -> ClipFeatures:
-    """The clip with a random stretch of its speech, as many frames long; shorter speech stays whole."""
+def crop(
+    features: ClipFeatures, frames: int, random: np.random.Generator, places: Tensor | None = None
+) -> ClipFeatures:
+    """The clip with a random stretch of its speech, as many frames long; shorter speech stays whole.
+
+    Args:
+        features: with speech.
+        frames: of the stretch.
+        random: decides where it begins.
+        places: of the words (see `word_places`); with them, the words in the stretch are left, else all.
+    """
     known = features.by_modality
-    speech = known.get("speech")
-    if speech is None or speech.shape[-2] <= frames:
+    speech = known["speech"]
+    whole = speech.shape[-2]
+    if whole <= frames:
         return features
-    start = int(random.integers(speech.shape[-2] - frames + 1))
-    return ClipFeatures({**known, "speech": speech[..., start : start + frames, :]})
+    start = int(random.integers(whole - frames + 1))
+    shown = ClipFeatures({**known, "speech": speech[..., start : start + frames, :]})
+    return shown if places is None else words_between(shown, places, start / whole, (start + frames) / whole)
+
+
+def repeat(features: ClipFeatures, frames: int) -> ClipFeatures:
+    """The clip with its speech repeated up to as many frames; longer speech stays as it is."""
+    known = features.by_modality
+    there = known["speech"].shape[-2]
+    if there >= frames:
+        return features
+    return ClipFeatures({**known, "speech": known["speech"][..., torch.arange(frames) % there, :]})
 
 
 def mix(example: Example, partner: Example, share: float, classes: int) -> Example:
