@@ -29,6 +29,7 @@ class Examples(Dataset[Example]):
         ids: of each clip; with seed and epoch they decide what is random in training.
         pooled: whether the features are pooled vectors already (see `emovoz.inference.pooled`).
         frame_rate: of the speech features, Hz; None where there are none or it is unknown.
+        views: altered copies of all clips, each with features like `features`.
     """
 
     features: Sequence[ClipFeatures]
@@ -36,6 +37,7 @@ class Examples(Dataset[Example]):
     ids: Sequence[str]
     pooled: bool = False
     frame_rate: float | None = None
+    views: Sequence[Sequence[ClipFeatures]] = ()
 
     def select(self, positions: Sequence[int]) -> "Examples":
         """The examples at these positions."""
@@ -44,7 +46,12 @@ class Examples(Dataset[Example]):
             features=Picked(self.features, positions),
             targets=[self.targets[i] for i in positions],
             ids=[self.ids[i] for i in positions],
+            views=[Picked(view, positions) for view in self.views],
         )
+
+    def view(self, number: int, i: int) -> Example:
+        """Clip i as one of its views."""
+        return Example(self.views[number][i], torch.tensor(self.targets[i]))
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -54,7 +61,11 @@ class Examples(Dataset[Example]):
 
 
 def labelled_examples(
-    corpus: Corpus, features: Sequence[ClipFeatures], encoders: FrozenEncoders, labels: Sequence[str]
+    corpus: Corpus,
+    features: Sequence[ClipFeatures],
+    encoders: FrozenEncoders,
+    labels: Sequence[str],
+    views: Sequence[Sequence[ClipFeatures]] = (),
 ) -> Examples:
     """A labelled corpus with the features of its clips (see `emovoz.features.features_of`)."""
     index = {label: i for i, label in enumerate(labels)}
@@ -62,6 +73,7 @@ def labelled_examples(
         features,
         [index[label] for label in corpus.values("label")],
         [clip.id for clip in corpus],
+        views=views,
         frame_rate=encoders.frame_rate,
     )
 
