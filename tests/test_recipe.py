@@ -97,6 +97,11 @@ def test_an_unknown_setting_is_answered_with_the_nearest(override: str, fault: s
         ("training.seed=-1", "training.seed: "),
         ("augmentation.crop_seconds=0", "augmentation.crop_seconds: "),
         ("augmentation.mixup=-1", "augmentation.mixup: "),
+        ("augmentation.tempo={range: [0, 1]}", "augmentation.tempo.range.0: "),
+        ("augmentation.speed={factors: []}", "augmentation.speed.factors: "),
+        ("augmentation.gain={db: [3, -3]}", "augmentation.gain.db: give the lower end first"),
+        ("augmentation.gain={db: [0, .inf]}", "augmentation.gain.db.1: "),
+        ("augmentation.noise={snr_db: {}}", "augmentation.noise.snr_db: "),
         ("training.dev_fraction=0.6", "training.dev_fraction: "),
         ("model.dropout=1", "model.dropout: Input should be less than 1 (given: 1)"),
         ("model.pooling=median", "model.pooling: Input should be 'attention', "),
@@ -117,6 +122,9 @@ def test_several_faults_are_told_at_once() -> None:
     assert sorted(settings) == ["extra", "model.dropout", "model.poling", "training.epochs"]
 
 
+VIEWS = "augmentation.views=2"
+GAIN = (VIEWS, "augmentation.gain={}")
+CROP = (VIEWS, "augmentation.crop=waveform", "augmentation.crop_seconds=2")
 LOGISTIC = ("training.method=logistic_regression", "model.hidden_layers=0")
 
 
@@ -145,6 +153,22 @@ LOGISTIC = ("training.method=logistic_regression", "model.hidden_layers=0")
             ["augmentation.crop_seconds=2"],
             "augmentation.crop_seconds needs a head that learns before pooling, .*",
         ),
+        ("speech", ["augmentation.speed={}"], "augmentation.speed needs augmentation.views"),
+        ("speech", ["augmentation.probability=0.3"], "augmentation.probability needs augmentation.views"),
+        ("speech", ["augmentation.seed=1"], "augmentation.seed needs augmentation.views"),
+        ("speech", [VIEWS], "augmentation.views needs an effect, such as .*"),
+        ("speech", [VIEWS, "augmentation.gain={probability: 0}"], "augmentation.views needs an effect whose .* not 0"),
+        ("speech", [*GAIN, "augmentation.probability=0"], "augmentation.probability 0 shows none of the views; .*"),
+        ("speech", [VIEWS, "augmentation.noise={snr_db: {music: [1, 2]}}"], ".*snr_db needs the kind noise: .*"),
+        ("speech", [*GAIN, "augmentation.crop=waveform"], "augmentation.crop waveform needs augmentation.crop_seconds"),
+        ("speech", [*CROP, "augmentation.crop_seconds=0.02"], "augmentation.crop_seconds must be at least 0.025 .*"),
+        (
+            "default",
+            [*CROP, "augmentation.crop_words=true"],
+            "augmentation.crop_words needs augmentation.crop features.*",
+        ),
+        ("text", GAIN, "augmentation.views needs a section speech"),
+        ("baseline-logreg", GAIN, "augmentation.views needs training.method gradient"),
     ],
 )
 def test_impossible_combinations_are_named(source: str, overrides: list[str], fault: str) -> None:

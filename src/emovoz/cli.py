@@ -109,13 +109,14 @@ def extract(
     workers: Workers = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Encode a corpus into the feature store; what is there already is not done again."""
+    """Encode a corpus, and the views a recipe asks for, into the feature store; what is there is not done again."""
     from emovoz import extract as extract_corpus
-    from emovoz.features import FrozenEncoders
+    from emovoz.features import FrozenEncoders, views_of
 
     chosen = _recipe(recipe, settings)
     corpus = _corpus(manifest, audio_dir, chosen, labels=False)
-    done = extract_corpus(corpus, FrozenEncoders.of(chosen), store_at(store), workers=workers)
+    views = views_of(chosen.augmentation)
+    done = extract_corpus(corpus, FrozenEncoders.of(chosen), store_at(store), views=views, workers=workers)
     if as_json:
         print(json.dumps(done.to_dict()))
         return

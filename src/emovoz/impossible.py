@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from emovoz.settings import default_of, layer_numbers
+from emovoz.settings import Augmentation, default_of, layer_numbers
 from emovoz.widths import branch_widths, indivisible, splits_width
 
 if TYPE_CHECKING:
@@ -133,8 +133,13 @@ def _in_augmentation(recipe: "Recipe") -> Iterator[str]:
     waveform = augmentation.crop == "waveform"
     if augmentation.views and not augmentation.effects and not waveform:
         yield "augmentation.views needs an effect, such as augmentation.speed={}, or augmentation.crop waveform"
-    if not augmentation.views:
-        yield from (f"augmentation.{name} needs augmentation.views" for name in augmentation.effects)
+    if augmentation.views:
+        yield from _in_views(augmentation)
+    else:
+        changed = [
+            name for name in ("probability", "seed") if getattr(augmentation, name) != default_of(Augmentation, name)
+        ]
+        yield from (f"augmentation.{name} needs augmentation.views" for name in (*changed, *augmentation.effects))
     if waveform and not augmentation.views:
         yield "augmentation.crop waveform needs augmentation.views: the crops of each clip, encoded once"
     if augmentation.crop_seconds is None:
@@ -155,6 +160,22 @@ def _in_augmentation(recipe: "Recipe") -> Iterator[str]:
                 f"{name} needs a head that learns before pooling, such as one with model.pooling attention; "
                 "this one sees each clip as one vector, made once from the whole clip"
             )
+
+
+def _in_views(augmentation: Augmentation) -> Iterator[str]:
+    waveform = augmentation.crop == "waveform"
+    if not augmentation.probability:
+        yield "augmentation.probability 0 shows none of the views; set augmentation.views 0 to have none"
+    chances = [effect.probability for effect in augmentation.effects.values()]
+    if chances and not any(chances) and not waveform:
+        yield "augmentation.views needs an effect whose probability is not 0"
+    noise = augmentation.noise
+    if noise and noise.source is None and "noise" not in noise.snr_db:
+        yield "augmentation.noise.snr_db needs the kind noise: without augmentation.noise.source that is what is made"
+    if waveform and augmentation.crop_words:
+        yield "augmentation.crop_words needs augmentation.crop features: the words of a view are those of the clip"
+    if waveform and augmentation.crop_seconds is not None and augmentation.crop_seconds < 0.025:
+        yield "augmentation.crop_seconds must be at least 0.025 where the waveform is cut; in less, nothing is heard"
 
 
 def _learns(recipe: "Recipe") -> str | None:

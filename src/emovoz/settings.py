@@ -44,6 +44,11 @@ def _numbers(given: object, wanted: str) -> list[int]:
     return numbers
 
 
+def _absolute_if_there(place: str) -> str:
+    """The full path of a folder or file, so that a saved recipe works from anywhere."""
+    return str(Path(place).resolve()) if place and Path(place).exists() else place
+
+
 def _rising(interval: tuple[float, float]) -> tuple[float, float]:
     if interval[0] > interval[1]:
         raise ValueError("give the lower end first")
@@ -53,8 +58,10 @@ def _rising(interval: tuple[float, float]) -> tuple[float, float]:
 Layers = Annotated[str | list[int], PlainValidator(_layers)]
 """Numbers of hidden states; or `all`, the `last`, or `every N`, counted from the last."""
 EncoderName = Annotated[str, AfterValidator(_absolute)]
-Folder = Annotated[str, AfterValidator(_absolute)]
-Interval = Annotated[tuple[float, float], AfterValidator(_rising)]
+Source = Annotated[str, AfterValidator(_absolute_if_there)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Interval = Annotated[tuple[Finite, Finite], AfterValidator(_rising)]
+Factor = Annotated[float, Field(ge=0.5, le=2)]
 
 
 class Lora(Section):
@@ -123,7 +130,17 @@ class Features(Section):
     cache: bool = True
 
 
-class Speed(Section):
+class Effect(Section):
+    """An effect on the waveform.
+
+    Attributes:
+        probability: of the effect in a view.
+    """
+
+    probability: Chance = 0.5
+
+
+class Speed(Effect):
     """Play faster or slower, pitch and all (Ko et al. 2015).
 
     Attributes:
@@ -131,11 +148,10 @@ class Speed(Section):
         factors: one of which is drawn.
     """
 
-    probability: Chance = 0.5
-    factors: Annotated[list[Annotated[float, Field(ge=0.5, le=2)]], Field(min_length=1)] = [0.9, 1.1]
+    factors: Annotated[list[Factor], Field(min_length=1)] = [0.9, 1.1]
 
 
-class Tempo(Section):
+class Tempo(Effect):
     """Speak faster or slower at the same pitch.
 
     Attributes:
@@ -143,38 +159,40 @@ class Tempo(Section):
         range: of the factor; above 1 is faster.
     """
 
-    probability: Chance = 0.5
-    range: Interval = (0.9, 1.1)
+    range: Annotated[tuple[Factor, Factor], AfterValidator(_rising)] = (0.9, 1.1)
 
 
-class Reverb(Section):
+class Reverb(Effect):
     """Put the voice into a room.
 
     Attributes:
         probability: of the effect in a view.
-        folder: of impulse responses (audio files); by default rooms are simulated.
+        folder: of impulse responses (audio files, of which the first channel is used); by default rooms are simulated.
     """
 
-    probability: Chance = 0.5
-    folder: Folder | None = None
+    folder: Source | None = None
 
 
-class Noise(Section):
+class Noise(Effect):
     """Add background noise over the whole clip.
 
     Attributes:
         probability: of the effect in a view.
         source: folder whose subfolders are kinds of noise (`noise`, `speech`, `music`), or a list of such files (CSV
-            with the columns `path` and `kind`); by default coloured noise is made.
+            with the columns `path` and `kind`); a view draws a kind first, then a file of it. By default white, pink
+            or brown noise is made, of the kind `noise`.
         snr_db: signal-to-noise ratio of each kind, dB, from which one is drawn evenly.
     """
 
-    probability: Chance = 0.5
-    source: Folder | None = None
-    snr_db: dict[str, Interval] = {"noise": (15, 25), "speech": (15, 25), "music": (15, 20)}
+    source: Source | None = None
+    snr_db: Annotated[dict[str, Interval], Field(min_length=1)] = {
+        "noise": (15, 25),
+        "speech": (15, 25),
+        "music": (15, 20),
+    }
 
 
-class Gain(Section):
+class Gain(Effect):
     """Make louder or softer.
 
     Attributes:
@@ -182,7 +200,6 @@ class Gain(Section):
         db: range of the gain, dB.
     """
 
-    probability: Chance = 0.5
     db: Interval = (-6, 6)
 
 
@@ -207,7 +224,8 @@ class Augmentation(Section):
     done to stored features, anew in every epoch. Seed, epoch and clip decide what happens.
 
     Attributes:
-        views: altered copies of each clip; each goes through every effect named, in this order, with its probability.
+        views: altered copies of each clip, long recordings left out; each goes through every effect named, in this
+            order, with its probability. Where chance takes none of them, one is drawn by these probabilities.
         probability: chance that an epoch shows one of the views and not the clip itself.
         seed: of the views; it is not the seed of training, so that runs with other seeds share them.
         speed, tempo, reverb, noise, gain: effects of the views; none that is not named.
@@ -218,7 +236,7 @@ class Augmentation(Section):
         crop_words: show only the words whose middle is inside the crop, where the manifest has their times (column
             `word_times`); clips without times keep all their words.
         padding: what becomes of clips shorter than the crop: `zero` leaves them as they are, for zeros are masked;
-            `repeat` repeats their frames up to the crop, and the repeated frames count.
+            `repeat` repeats their frames (or the waveform, where that is cut) up to the crop, and these count.
         spec_augment: hide stretches and bands of the speech features.
         mixup: mix every clip with another, features and labels, in shares from Beta(mixup, mixup) (Zhang et al.
             2018); 0 mixes nothing.
@@ -242,7 +260,7 @@ class Augmentation(Section):
     modality_dropout: Fraction = 0.0
 
     @property
-    def effects(self) -> dict[str, Section]:
+    def effects(self) -> dict[str, Effect]:
         """The effects on the waveform, in the order in which they are applied."""
         named = {name: getattr(self, name) for name in ("speed", "tempo", "reverb", "noise", "gain")}
         return {name: effect for name, effect in named.items() if effect is not None}

@@ -1,6 +1,8 @@
 """The verbs of `emovoz store`: what the feature store holds, whether it is sound, what may go."""
 
 import json
+import re
+from collections import Counter
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -113,11 +115,22 @@ def _row(features: "EncoderFeatures") -> dict[str, Any]:
         "fingerprint": features.fingerprint[:8],
         "encoder": ", ".join(features.models) or "unnamed",
         "contents": features.contents,
-        "views": ", ".join(features.views) if len(features.views) <= 3 else len(features.views),
+        "views": _view_names(features.views),
         "layers": _ranges(features.layers),
         "MB": f"{features.bytes / 1e6:.1f}",
         "last written": f"{_moment(features):%Y-%m-%d %H:%M}",
     }
+
+
+def _view_names(views: tuple[str, ...]) -> str | int:
+    """What a store calls its views, altered copies that belong together drawn together; only how many, where many.
+
+    >>> _view_names(("clean", "view-00ff-0", "view-00ff-1", "view-00ff-0-mean2"))
+    'clean, view-00ff x 2, view-00ff-mean2'
+    """
+    alike = Counter(re.sub(r"^(view-[0-9a-f]+)-\d+", r"\1", view) for view in views)
+    names = [name if count == 1 else f"{name} x {count}" for name, count in alike.items()]
+    return ", ".join(names) if len(names) <= 3 else len(views)
 
 
 def _moment(features: "EncoderFeatures") -> datetime:

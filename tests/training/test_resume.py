@@ -28,6 +28,8 @@ RESNET = ("default", [*SEQUENCES[1], "model.front_end=resnet34", "features.strid
 QUIET = ["model.dropout=0", "model.input_dropout=0", "augmentation.modality_dropout=0"]
 BEST = ["training.keep=best", "training.patience=3", "training.epochs=12", "training.learning_rate=0.01"]
 
+VIEWS = ["augmentation.views=2", "augmentation.speed={}", "augmentation.noise={}", "augmentation.mixup=0.4"]
+
 # 36 clips and 4 epochs: a fit of everything shows 144 examples, a process that resumes one fewer
 PLANS: dict[str, tuple[tuple[str, list[str]], list[str], bool, list[int]]] = {
     "plain": (FROZEN, QUIET, False, [50]),
@@ -39,6 +41,7 @@ PLANS: dict[str, tuple[tuple[str, list[str]], list[str], bool, list[int]]] = {
     "time fusion, best": (TIME, BEST, True, [80, 80]),
     "batch statistics, best": (RESNET, [*BEST, "training.epochs=3"], True, [60]),
     "crop": (ATTENTION, ["augmentation.crop_seconds=0.5"], True, [130]),
+    "views, crop and mixup": (ATTENTION, [*VIEWS, "augmentation.crop_seconds=0.5"], True, [90]),
     "crop and mixup, second fit": (
         TIME,
         ["augmentation.crop_seconds=0.5", "augmentation.mixup=0.4"],

@@ -22,9 +22,9 @@ def read_class_folders(root: Path) -> Table:
     Hidden files are passed over, files that are no audio are left out and counted.
     """
     entries = [path for path in sorted(root.iterdir()) if not path.name.startswith(".")]
-    found = {path: list(_files(path)) for path in entries}
-    audio = {path: [file for file in below if not _is_no_audio(file)] for path, below in found.items()}
-    left_out = [file for below in found.values() for file in below if _is_no_audio(file)]
+    found = {path: list(visible_files(path)) for path in entries}
+    audio = {path: [file for file in below if not is_no_audio(file)] for path, below in found.items()}
+    left_out = [file for below in found.values() for file in below if is_no_audio(file)]
     if left_out:
         say(f"{root}: files that are no audio, left out: {len(left_out)}, such as {left_out[0].relative_to(root)}")
     for path in entries:
@@ -36,7 +36,8 @@ def read_class_folders(root: Path) -> Table:
     return Table(("id", "label"), rows)
 
 
-def _files(path: Path) -> Iterator[Path]:
+def visible_files(path: Path) -> Iterator[Path]:
+    """A file itself; of a folder, all files below it that are not hidden, sorted."""
     if not path.is_dir():
         yield path
         return
@@ -44,7 +45,8 @@ def _files(path: Path) -> Iterator[Path]:
     yield from (file for file in below if not any(part.startswith(".") for part in file.relative_to(path).parts))
 
 
-def _is_no_audio(file: Path) -> bool:
+def is_no_audio(file: Path) -> bool:
+    """Whether the name of a file says that it holds no audio."""
     return _NO_AUDIO.fullmatch(file.name) is not None
 
 

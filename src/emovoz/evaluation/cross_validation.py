@@ -13,7 +13,7 @@ from emovoz.corpus import Corpus, grouped_folds, stratified_folds
 from emovoz.errors import InputError
 from emovoz.evaluation.breakdown import layer_weights
 from emovoz.evaluation.results import macro_f1, prediction_rows, results_of, save_results
-from emovoz.features import FeatureStore, FrozenEncoders, default_store, features_of
+from emovoz.features import FeatureStore, FrozenEncoders, default_store, features_of, features_of_views, views_of
 from emovoz.inference import decided, probabilities
 from emovoz.inference.thresholds import EVEN, decisions, threshold_row
 from emovoz.progress import progress, say
@@ -115,12 +115,14 @@ def _run(
     corpus: Corpus, recipe: Recipe, cut: _Folds, seeds: int, store: FeatureStore, workers: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     labels = corpus.labels
+    views = views_of(recipe.augmentation)
     encoders = FrozenEncoders.of(recipe)
     # before anything is encoded, so that a head that cannot be is told at once
     untrained = new_head(recipe, encoders, labels)
     places = word_places(corpus, encoders) if recipe.augmentation.crop_words else None
-    features, extraction = features_of(corpus, encoders, store, workers=workers)
-    examples = replace(labelled_examples(corpus, features, encoders, labels), word_places=places)
+    features, extraction = features_of(corpus, encoders, store, views=views, workers=workers)
+    altered = features_of_views(corpus, encoders, store, views)
+    examples = replace(labelled_examples(corpus, features, encoders, labels, altered), word_places=places)
     examples = pooled_where_fixed(untrained, examples)
     used = [recipe.training.seed + i for i in range(seeds)]
     scores = np.zeros((seeds, len(corpus), len(labels)))

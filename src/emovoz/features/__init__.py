@@ -4,7 +4,8 @@ from emovoz.features.batch import ClipFeatures, ClipSequence, LongClipFeatures, 
 from emovoz.features.encode import Branch, FrozenEncoders, encode_clips
 from emovoz.features.extraction import Extraction, extract
 from emovoz.features.store import FeatureStore, default_store
-from emovoz.features.stored import EncodedFeatures, StoredFeatures, features_of
+from emovoz.features.stored import EncodedFeatures, StoredFeatures, features_of, features_of_views
+from emovoz.features.views import View, views_of
 
 __all__ = [
     "Branch",
@@ -17,9 +18,12 @@ __all__ = [
     "LongClipFeatures",
     "Picked",
     "StoredFeatures",
+    "View",
     "collate",
     "default_store",
     "encode_clips",
     "extract",
     "features_of",
+    "features_of_views",
+    "views_of",
 ]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -16,6 +16,7 @@ from emovoz.errors import ClipError, InputError
 from emovoz.features.batch import ClipFeatures, LongClipFeatures
 from emovoz.features.pieces import Piece, speech_pieces, text_pieces
 from emovoz.features.store import CLEAN, stored
+from emovoz.features.views import View
 from emovoz.memory import give_back
 from emovoz.recipe import Recipe
 from emovoz.settings import Features, Layers, layer_numbers
@@ -53,6 +54,7 @@ class Branch:
         most_frames: of a piece that the encoder takes, which cuts off what is beyond; None where it takes all.
         portion: how much is read and encoded at a time, in seconds or characters.
         frame_rate: of its features, Hz; None where they are no stretch of time.
+        copy: what of a clip is encoded: the clip as it is, or a view by its name.
     """
 
     modality: str
@@ -69,6 +71,7 @@ class Branch:
     portion: int
     frame_rate: float | None = None
     most_frames: int | None = None
+    copy: str = CLEAN
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -77,9 +80,32 @@ class Branch:
 
     @property
     def view(self) -> str:
-        """What the store calls features of this stride and precision."""
+        """What the store calls features of this copy, stride and precision."""
+        return self._view(self.copy)
+
+    def view_of(self, piece: Piece) -> str:
+        """What the store calls the features of a piece; long recordings have no altered copies."""
+        return self._view(CLEAN if piece.is_part else self.copy)
+
+    def altered(self, view: View) -> "Branch":
+        """The same branch hearing a view of each clip; long recordings it hears as they are."""
+        encoder, read = self.encoder, self.read
+        assert isinstance(encoder, SpeechEncoder)
+        rate = encoder.sample_rate
+
+        def length(piece: Piece) -> Piece:
+            return replace(piece, size=view.seconds(piece.size, piece.key))
+
+        return replace(
+            self,
+            read=lambda piece: view.of(read(piece), rate, piece.key),
+            frames=lambda piece: self.frames(length(piece)),
+            copy=view.name,
+        )
+
+    def _view(self, copy: str) -> str:
         stride = f"-mean{self.stride}" if self.stride > 1 else ""
-        return f"{CLEAN}{stride}{'' if self.precision == 'float16' else f'-{self.precision}'}"
+        return f"{copy}{stride}{'' if self.precision == 'float16' else f'-{self.precision}'}"
 
     def encode(self, pieces: Sequence[Piece], inputs: Sequence[Any], layers: Sequence[int]) -> list[Tensor]:
         """Features [layer, time, dim] of each piece, as the store has them."""
@@ -132,6 +158,10 @@ class FrozenEncoders:
     def frame_rate(self) -> float | None:
         """Frames a second of the speech features, Hz; None without speech."""
         return self.branches["speech"].frame_rate if "speech" in self.branches else None
+
+    def altered(self, view: View) -> "FrozenEncoders":
+        """The same encoders, hearing a view of each clip; its words are those of the clip."""
+        return replace(self, branches={**self.branches, "speech": self.branches["speech"].altered(view)})
 
     def modalities(self, clip: Clip) -> tuple[str, ...]:
         """What these encoders can use of a clip.

@@ -14,6 +14,7 @@ from emovoz.errors import ClipError, InputError
 from emovoz.features.encode import Branch, FrozenEncoders, check_clip, read_all
 from emovoz.features.pieces import Piece
 from emovoz.features.store import FeatureStore
+from emovoz.features.views import View
 from emovoz.progress import progress, say
 
 
@@ -25,6 +26,7 @@ class Extraction:
         clips: in the corpus.
         audio_seconds: length of their audio that had to be encoded.
         encoded: contents encoded, by modality; equal contents count once, a long recording counts by its pieces.
+            Their altered copies are counted as `views`.
         stored_bytes: added to the store.
         seconds: time it took.
     """
@@ -45,8 +47,15 @@ class Extraction:
         return {**asdict(self), "times_real_time": self.times_real_time}
 
 
-def extract(corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, *, workers: int = 2) -> Extraction:
-    """Put the features of every clip into the store.
+def extract(
+    corpus: Corpus,
+    encoders: FrozenEncoders,
+    store: FeatureStore,
+    *,
+    views: Sequence[View] = (),
+    workers: int = 2,
+) -> Extraction:
+    """Put the features of every clip, and of every view of it, into the store.
 
     A killed run loses at most the shard in the making; the next one goes on from there.
 
@@ -54,6 +63,7 @@ def extract(corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, *, wo
         corpus: the clips.
         encoders: what encodes them.
         store: where the features go.
+        views: altered copies that are encoded too (see `views_of`).
         workers: threads that decode audio.
 
     Raises:
@@ -65,18 +75,24 @@ def extract(corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, *, wo
     started = time.perf_counter()
     _say_what_is_lacking(corpus, encoders)
     pieces, faults = pieces_of_corpus(corpus, encoders)
-    missing = {name: _missing(branch, pieces[name], store) for name, branch in encoders.branches.items()}
+    altered = {f"view {view.number + 1} of {len(views)}": encoders.branches["speech"].altered(view) for view in views}
+    if altered:
+        pieces |= dict.fromkeys(altered, _what_has_views(pieces["speech"]))
+    branches = {**encoders.branches, **altered}
+    missing = {name: _missing(branch, pieces[name], store) for name, branch in branches.items()}
     frames = {
-        name: {key: branch.frames(piece) for key, piece in missing[name].items()}
-        for name, branch in encoders.branches.items()
+        name: {key: branch.frames(piece) for key, piece in missing[name].items()} for name, branch in branches.items()
     }
-    _say_what_is_cut(encoders, missing, frames)
-    _say_what_it_will_take(encoders, frames, store)
-    done = {name: _Done() for name in encoders.branches}
-    for name, branch in encoders.branches.items():
+    _say_what_is_cut(branches, missing, frames)
+    _say_what_it_will_take(branches, frames, store)
+    done = {name: _Done() for name in branches}
+    unusable: dict[str, ClipError] = {}
+    for name, branch in branches.items():
         done[name].faults |= _unusable_recordings(missing[name])
-        sound = {key: piece for key, piece in missing[name].items() if key not in done[name].faults}
-        _encode_missing(branch, sound, store, workers, done[name])
+        # what cannot be used is not read again for each of its views
+        sound = {key: piece for key, piece in missing[name].items() if key not in done[name].faults | unusable}
+        _encode_missing(branch, name, sound, store, workers, done[name])
+        unusable |= done[name].faults
         faults |= {
             piece.clip.id: done[name].faults[key]
             for key, same in pieces[name].items()
@@ -86,8 +102,8 @@ def extract(corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, *, wo
     _raise_all(corpus, faults)
     return Extraction(
         clips=len(corpus),
-        audio_seconds=done["speech"].size if "speech" in done else 0.0,
-        encoded={name: of_branch.contents for name, of_branch in done.items()},
+        audio_seconds=sum(of_branch.size for name, of_branch in done.items() if branches[name].modality == "speech"),
+        encoded=_counts({name: of_branch.contents for name, of_branch in done.items()}),
         stored_bytes=sum(of_branch.bytes for of_branch in done.values()),
         seconds=time.perf_counter() - started,
     )
@@ -145,28 +161,43 @@ def _say_what_contradicts(pieces: dict[str, list[Piece]]) -> None:
             say(f"the same audio under different labels: {', '.join(f'{name} ({label})' for name, label in same)}")
 
 
+def _what_has_views(pieces: dict[str, list[Piece]]) -> dict[str, list[Piece]]:
+    """All but the pieces of long recordings."""
+    long = {piece.clip.id for same in pieces.values() for piece in same if piece.is_part}
+    if long:
+        say(f"{len(long)} long recordings have no views, only shorter clips do; they are shown as they are")
+    return {key: same for key, same in pieces.items() if not same[0].is_part}
+
+
+def _counts(of_branches: dict[str, int]) -> dict[str, int]:
+    """The same counts, those of all views as one."""
+    counts = {name: count for name, count in of_branches.items() if name in ("speech", "text")}
+    return counts if counts == of_branches else {**counts, "views": sum(of_branches.values()) - sum(counts.values())}
+
+
 def _missing(branch: Branch, pieces: dict[str, list[Piece]], store: FeatureStore) -> dict[str, Piece]:
     keys = store.missing(branch.encoder.fingerprint, pieces, branch.kept, branch.view)
     return {key: pieces[key][0] for key in keys}
 
 
-def _say_what_it_will_take(encoders: FrozenEncoders, frames: dict[str, dict[str, int]], store: FeatureStore) -> None:
+def _say_what_it_will_take(branches: dict[str, Branch], frames: dict[str, dict[str, int]], store: FeatureStore) -> None:
     """Tell the size of what is to be stored before it is made, and stop where there is no room for it."""
     size = sum(
         branch.bytes_of(count, len(store.absent_layers(branch.encoder.fingerprint, key, branch.kept, branch.view)))
-        for name, branch in encoders.branches.items()
+        for name, branch in branches.items()
         for key, count in frames[name].items()
     )
     if size:
-        what = ", ".join(f"{len(of_branch)} {name}" for name, of_branch in frames.items() if of_branch)
+        counts = _counts({name: len(of_branch) for name, of_branch in frames.items()})
+        what = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
         say(f"to encode: {what}; about {size / 1e6:.1f} MB for {store.root}, {store.free_bytes() / 1e9:.1f} GB free")
         store.check_room(size)
 
 
 def _say_what_is_cut(
-    encoders: FrozenEncoders, missing: dict[str, dict[str, Piece]], frames: dict[str, dict[str, int]]
+    branches: dict[str, Branch], missing: dict[str, dict[str, Piece]], frames: dict[str, dict[str, int]]
 ) -> None:
-    for name, branch in encoders.branches.items():
+    for name, branch in branches.items():
         full = [piece for key, piece in missing[name].items() if frames[name][key] == branch.most_frames]
         if full:
             what = f"the {branch.most_frames} tokens that {branch.model} takes; what is beyond is not read"
@@ -191,7 +222,9 @@ class _Done:
     faults: dict[str, ClipError] = field(default_factory=dict)
 
 
-def _encode_missing(branch: Branch, pieces: dict[str, Piece], store: FeatureStore, workers: int, done: _Done) -> None:
+def _encode_missing(
+    branch: Branch, name: str, pieces: dict[str, Piece], store: FeatureStore, workers: int, done: _Done
+) -> None:
     fingerprint = branch.encoder.fingerprint
     if not pieces:
         return
@@ -200,7 +233,7 @@ def _encode_missing(branch: Branch, pieces: dict[str, Piece], store: FeatureStor
         keys = store.missing(fingerprint, pieces, branch.kept, branch.view)
         sizes = {key: pieces[key].size for key in keys}
         speech = branch.modality == "speech"
-        with progress(f"encoding {branch.modality}", sum(sizes.values()), speech=speech) as advance:
+        with progress(f"encoding {name}", sum(sizes.values()), speech=speech) as advance:
             for portion, inputs in _ahead(_read(branch, [pieces[key] for key in keys], workers)):
                 sound = []
                 for piece, value in zip(portion, inputs, strict=True):

@@ -20,7 +20,7 @@ def audio_key(clip: Clip) -> str:
         digest.update(f"{samples.dtype}{samples.shape}{clip.audio.rate}".encode())
         digest.update(samples.tobytes())
     elif clip.audio is not None:
-        digest.update(_file_digest(clip.audio))
+        digest.update(file_digest(clip.audio))
     if clip.start is not None or clip.end is not None:
         digest.update(f"{clip.start}-{clip.end}".encode())
     return digest.hexdigest()[:32]
@@ -35,7 +35,12 @@ def text_key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _file_digest(path: Path) -> bytes:
+def file_digest(path: Path) -> bytes:
+    """Hash of a file's bytes.
+
+    Raises:
+        ClipError: it cannot be read.
+    """
     try:
         now = path.stat()
         return _digest_as_of(path, now.st_size, now.st_mtime_ns)

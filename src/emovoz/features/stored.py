@@ -11,23 +11,40 @@ from emovoz.features.encode import FrozenEncoders, clip_features, encode_clips
 from emovoz.features.extraction import Extraction, check, extract
 from emovoz.features.pieces import Piece
 from emovoz.features.store import FeatureStore
+from emovoz.features.views import View
 
 
 def features_of(
-    corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, *, workers: int = 2
+    corpus: Corpus,
+    encoders: FrozenEncoders,
+    store: FeatureStore,
+    *,
+    views: Sequence[View] = (),
+    workers: int = 2,
 ) -> tuple[ClipSequence, Extraction]:
     """Features of each clip of a corpus, in its order, and what had to be done for them.
 
     They come from the store, into which what is missing is put first; or, where the recipe wants none, from the
-    encoders whenever they are asked for.
+    encoders whenever they are asked for. Those of views (see `views_of`) are put into the store with them, and read by
+    `features_of_views`.
 
     Raises:
         InputError: every clip that cannot be used, or a store without room.
     """
     if not encoders.cache:
         return EncodedFeatures(corpus, encoders), check(corpus, encoders, workers=workers)
-    extraction = extract(corpus, encoders, store, workers=workers)
+    extraction = extract(corpus, encoders, store, views=views, workers=workers)
     return StoredFeatures(corpus, encoders, store), extraction
+
+
+def features_of_views(
+    corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, views: Sequence[View]
+) -> list[ClipSequence]:
+    """Features of every view of a corpus, from where `features_of` takes those of the clips."""
+    altered = [encoders.altered(view) for view in views]
+    if not encoders.cache:
+        return [EncodedFeatures(corpus, one) for one in altered]
+    return [StoredFeatures(corpus, one, store) for one in altered]
 
 
 class StoredFeatures(ClipSequence):
@@ -47,7 +64,7 @@ class StoredFeatures(ClipSequence):
     def _read(self, modality: str, pieces: list[Piece]) -> Iterator[Tensor]:
         branch = self.branches[modality]
         for piece in pieces:
-            yield self.store.read(branch.encoder.fingerprint, piece.key, branch.layers, branch.view)
+            yield self.store.read(branch.encoder.fingerprint, piece.key, branch.layers, branch.view_of(piece))
 
 
 AT_ONCE = 16

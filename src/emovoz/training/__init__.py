@@ -1,10 +1,10 @@
 """Fitting a head to features."""
 
+from emovoz.randomness import clip_random
 from emovoz.training.checkpoints import remove_checkpoint
 from emovoz.training.examples import Examples, labelled_examples
 from emovoz.training.fitting import Fitted, fit
 from emovoz.training.pipeline import check_ready, new_head, train, train_head
-from emovoz.training.randomness import clip_random
 
 __all__ = [
     "Examples",

@@ -30,6 +30,7 @@ class Examples(Dataset[Example]):
         pooled: whether the features are pooled vectors already (see `emovoz.inference.pooled`).
         frame_rate: of the speech features, Hz; None where there are none or it is unknown.
         word_places: of each clip, what `emovoz.training.word_places` says; None where crops keep all words.
+        views: altered copies of all clips, each with features like `features`.
     """
 
     features: Sequence[ClipFeatures]
@@ -38,6 +39,7 @@ class Examples(Dataset[Example]):
     pooled: bool = False
     frame_rate: float | None = None
     word_places: Sequence[Tensor | None] | None = None
+    views: Sequence[Sequence[ClipFeatures]] = ()
 
     def select(self, positions: Sequence[int]) -> "Examples":
         """The examples at these positions."""
@@ -47,7 +49,12 @@ class Examples(Dataset[Example]):
             targets=[self.targets[i] for i in positions],
             ids=[self.ids[i] for i in positions],
             word_places=self.word_places and [self.word_places[i] for i in positions],
+            views=[Picked(view, positions) for view in self.views],
         )
+
+    def view(self, number: int, i: int) -> Example:
+        """Clip i as one of its views."""
+        return Example(self.views[number][i], torch.tensor(self.targets[i]))
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -57,7 +64,11 @@ class Examples(Dataset[Example]):
 
 
 def labelled_examples(
-    corpus: Corpus, features: Sequence[ClipFeatures], encoders: FrozenEncoders, labels: Sequence[str]
+    corpus: Corpus,
+    features: Sequence[ClipFeatures],
+    encoders: FrozenEncoders,
+    labels: Sequence[str],
+    views: Sequence[Sequence[ClipFeatures]] = (),
 ) -> Examples:
     """A labelled corpus with the features of its clips (see `emovoz.features.features_of`)."""
     index = {label: i for i, label in enumerate(labels)}
@@ -65,6 +76,7 @@ def labelled_examples(
         features,
         [index[label] for label in corpus.values("label")],
         [clip.id for clip in corpus],
+        views=views,
         frame_rate=encoders.frame_rate,
     )
 

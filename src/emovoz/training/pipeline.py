@@ -1,6 +1,7 @@
 """train: a labelled corpus and a recipe in, a recogniser out."""
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 
 from emovoz.corpus import Corpus, held_out
 from emovoz.errors import ClipError, InputError
-from emovoz.features import FeatureStore, FrozenEncoders, default_store, features_of
+from emovoz.features import FeatureStore, FrozenEncoders, View, default_store, features_of, features_of_views, views_of
 from emovoz.inference import Recognizer
 from emovoz.model import EmotionHead, EmotionHeadConfig
 from emovoz.recipe import Recipe
@@ -60,15 +61,16 @@ def train(
     _check_labels(corpus, dev)
     check_ready(recipe, dev=dev is not None)
     store = store or FeatureStore(default_store())
+    views = views_of(recipe.augmentation)
     encoders = FrozenEncoders.of(recipe)
     # before anything is encoded, so that a head that cannot be is told at once
     untrained = new_head(recipe, encoders, labels)
     kept = None
     if checkpoint is not None:
-        belongs = _what_decides(corpus, dev, recipe, encoders)
+        belongs = _what_decides(corpus, dev, recipe, encoders, views)
         kept = open_checkpoint(Path(checkpoint), belongs, resume=resume, seconds=checkpoint_seconds)
     places = word_places(corpus, encoders) if recipe.augmentation.crop_words else None
-    examples = replace(_examples(corpus, encoders, store, labels, workers), word_places=places)
+    examples = replace(_examples(corpus, encoders, store, labels, workers, views), word_places=places)
     judges = _examples(dev, encoders, store, labels, workers) if dev is not None else None
     # pooled once for both fits, where pooling is fixed
     examples = pooled_where_fixed(untrained, examples)
@@ -86,10 +88,16 @@ def train(
 
 
 def _examples(
-    corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore, labels: tuple[str, ...], workers: int
+    corpus: Corpus,
+    encoders: FrozenEncoders,
+    store: FeatureStore,
+    labels: tuple[str, ...],
+    workers: int,
+    views: Sequence[View] = (),
 ) -> Examples:
-    features, _ = features_of(corpus, encoders, store, workers=workers)
-    return labelled_examples(corpus, features, encoders, labels)
+    features, _ = features_of(corpus, encoders, store, views=views, workers=workers)
+    altered = features_of_views(corpus, encoders, store, views)
+    return labelled_examples(corpus, features, encoders, labels, altered)
 
 
 def train_head(
@@ -191,14 +199,17 @@ def _check_labels(corpus: Corpus, dev: Corpus | None) -> None:
         dev.check_labels(corpus.labels, "the labels of training")
 
 
-def _what_decides(corpus: Corpus, dev: Corpus | None, recipe: Recipe, encoders: FrozenEncoders) -> dict[str, Any]:
-    """All that the result of a training depends on: settings, data, labels and encoders."""
+def _what_decides(
+    corpus: Corpus, dev: Corpus | None, recipe: Recipe, encoders: FrozenEncoders, views: Sequence[View]
+) -> dict[str, Any]:
+    """All that the result of a training depends on: settings, data, labels, encoders, and the files behind views."""
     return {
         **recipe.model_dump(mode="json", exclude={"name", "description", "tracking", "evaluation"}),
         "labels": list(corpus.labels),
         "data": _content(corpus, encoders),
         "dev data": _content(dev, encoders) if dev is not None else None,
         "encoders": {name: branch.encoder.fingerprint for name, branch in encoders.branches.items()},
+        "views": [view.name for view in views],
     }
 
 

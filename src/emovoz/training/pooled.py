@@ -15,7 +15,10 @@ from emovoz.training.examples import Example, Examples
 
 def pooled_examples(head: EmotionHead, examples: Examples) -> Examples:
     """The same examples with one vector [dim] a part in the place of features, unless they have them already."""
-    return examples if examples.pooled else replace(examples, features=pooled(head, examples.features), pooled=True)
+    if examples.pooled:
+        return examples
+    features, *views = (pooled(head, clips) for clips in (examples.features, *examples.views))
+    return replace(examples, features=features, views=views, pooled=True)
 
 
 def pooled_where_fixed(head: EmotionHead, examples: Examples) -> Examples:
@@ -24,7 +27,7 @@ def pooled_where_fixed(head: EmotionHead, examples: Examples) -> Examples:
 
 
 def fit_scales(head: EmotionHead, examples: Examples) -> None:
-    """Measure mean and deviation of every part over the clips that have it, where the head standardises."""
+    """Measure mean and deviation of every part over the clips that have it (not views), where it standardises."""
     for name, scale in head.join.scale.items():
         vectors = [clip.by_modality[name] for clip in examples.features if name in clip.by_modality]
         if isinstance(scale, Standardise) and vectors:

@@ -7,15 +7,16 @@ from torch.nn.functional import one_hot
 from torch.utils.data import Dataset
 
 from emovoz.features import ClipFeatures
+from emovoz.randomness import clip_random
 from emovoz.settings import Augmentation
 from emovoz.training.examples import Example, Examples
-from emovoz.training.randomness import clip_random
 from emovoz.training.spec_augment import spec_augment
 from emovoz.training.word_places import words_between
 
 
 class Varied(Dataset[Example]):
-    """Examples as the epoch `epoch` shows them: cropped, partly hidden, mixed, and without a modality, in this order.
+    """Examples as the epoch `epoch` shows them: themselves or a view, cropped, partly hidden, mixed, and without a
+    modality, in this order.
 
     The seed, the epoch and the clip's id decide what happens to it, so a resumed run shows the same.
 
@@ -29,7 +30,8 @@ class Varied(Dataset[Example]):
     def __init__(self, examples: Examples, augmentation: Augmentation, seed: int, classes: int) -> None:
         self.examples, self.augmentation, self.seed, self.classes = examples, augmentation, seed, classes
         self.epoch = 0
-        self.crop_frames = _crop_frames(augmentation.crop_seconds, examples.frame_rate)
+        cut = augmentation.crop_seconds if augmentation.crop == "features" else None
+        self.crop_frames = _crop_frames(cut, examples.frame_rate)
         # partners are drawn from the clips by name, so that their order plays no part
         self.by_id = sorted(range(len(examples)), key=lambda i: examples.ids[i])
 
@@ -43,8 +45,17 @@ class Varied(Dataset[Example]):
             return shown
         return Example(drop_modality(shown.features, chance, self._random(i, "modality dropout")), shown.target)
 
+    def _seen(self, i: int) -> Example:
+        """The clip as it is, or as one of its views."""
+        if not self.examples.views:
+            return self.examples[i]
+        random = self._random(i, "view")
+        if random.random() >= self.augmentation.probability:
+            return self.examples[i]
+        return self.examples.view(int(random.integers(len(self.examples.views))), i)
+
     def _cropped(self, i: int) -> Example:
-        example, frames = self.examples[i], self.crop_frames
+        example, frames = self._seen(i), self.crop_frames
         if frames is None or "speech" not in example.features.by_modality:
             return example
         places = self.examples.word_places[i] if self.examples.word_places else None

@@ -9,9 +9,9 @@ def clip_random(seed: int, epoch: int, clip: str, purpose: str) -> np.random.Gen
     """A generator that these four alone decide: not other clips, not their order, not what was drawn before.
 
     Args:
-        seed: of the training.
-        epoch: counted from 0.
-        clip: its id.
+        seed: of the training, or of the views.
+        epoch: counted from 0, or the number of the view.
+        clip: its id, or the key of what it holds.
         purpose: what is drawn, such as `crop`; what is drawn for one tells nothing of another.
 
     >>> [int(clip_random(0, epoch, "a.wav", "crop").integers(100)) for epoch in (3, 4, 3)]
