@@ -254,7 +254,8 @@ class Model(Section):
             vectors again by attention, `gated` mixes them by a learned gate; `cross_attention` lets the frames of each
             branch attend to the other's before they are pooled.
         standardise: scale every pooled value by its mean and deviation over the training clips; needs pooling with
-            nothing to learn before it (layers concatenated, no layer norm, no width, mean, mean_std or max).
+            nothing to learn before it (layers concatenated, no layer norm, no width, mean, mean_std or max). Where an
+            encoder is tuned, they are measured before it is.
         hidden_layers, hidden_width: of the classifier.
         dropout: in the hidden layers.
         input_dropout: on the pooled vector.

@@ -18,6 +18,7 @@ from emovoz.inference.inputs import Inputs, clips_of, with_text
 from emovoz.inference.prediction import Prediction
 from emovoz.inference.scores import probabilities
 from emovoz.model import EmotionHead
+from emovoz.model.tuned import adapter_folder, load_head, save_head, tuned_layers, untrained_layers
 from emovoz.recipe import RECIPE, Recipe
 
 CARD = "recognizer.json"
@@ -75,11 +76,12 @@ class Recognizer:
         directory = _directory(str(source))
         card = _read_card(directory)
         recipe = Recipe.load(directory / RECIPE)
-        head = EmotionHead.load(directory)
         encoders = FrozenEncoders.of(recipe)
         faults = list(_encoder_faults(directory, card["encoders"], encoders))
         if faults:
             raise InputError(faults)
+        head = load_head(directory, untrained_layers(encoders))
+        _check_adapters(directory, card["encoders"], head)
         name = Path(source).resolve().name
         return cls(head, encoders, recipe, name=name, history=card["history"], data=card.get("data"))
 
@@ -97,7 +99,7 @@ class Recognizer:
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             with quiet_transformers():
-                self.head.save_pretrained(scratch)
+                save_head(self.head, scratch)
             (scratch / RECIPE).write_text(self.recipe.to_yaml(), encoding="utf-8")
             (scratch / CARD).write_text(json.dumps(self._card(), indent=2, ensure_ascii=False), encoding="utf-8")
             scratch.chmod(0o755)
@@ -176,11 +178,13 @@ class Recognizer:
     def _card(self) -> dict[str, Any]:
         from emovoz import __version__
 
+        tuned = tuned_layers(self.head)
         encoders = {
             name: {
                 "model": branch.model,
                 "source": str(locate(branch.model)),
                 "fingerprint": branch.encoder.fingerprint,
+                **({"adapter": tuned[name].digest} if name in tuned else {}),
             }
             for name, branch in self.encoders.branches.items()
         }
@@ -250,6 +254,17 @@ def _encoder_faults(directory: Path, trained: dict[str, Any], encoders: FrozenEn
                 f"gives others ({branch.encoder.fingerprint[:8]}); install or download the same encoder, "
                 f"or train again with this one: emovoz train MANIFEST --recipe {directory}"
             )
+
+
+def _check_adapters(directory: Path, trained: dict[str, Any], head: EmotionHead) -> None:
+    """Raise InputError where the adapters are not those that were tuned with this head."""
+    strange = [name for name, layers in tuned_layers(head).items() if layers.digest != trained[name].get("adapter")]
+    if strange:
+        raise InputError(
+            f"{directory / adapter_folder(name)}: not the adapters that were tuned with this head; copy the whole "
+            "folder of the model again"
+            for name in strange
+        )
 
 
 def _put_in_place(scratch: Path, target: Path) -> None:
