@@ -43,11 +43,12 @@ Interval = Annotated[tuple[float, float], AfterValidator(_rising)]
 
 
 class Lora(Section):
-    """Low-rank adapters that are tuned inside an encoder (LoRA, Hu et al. 2021).
+    """Low-rank adapters that are tuned inside an encoder (LoRA, Hu et al. 2021), in queries and values.
 
     Attributes:
-        last: how many of the encoder's last transformer layers are tuned; those below stay frozen and stored.
-        rank, alpha, dropout: of the adapters.
+        last: how many transformer layers are tuned, counted down from the highest hidden state used; those below stay
+            frozen and stored.
+        rank, alpha, dropout: of the adapters; what they add is multiplied by alpha / rank.
         learning_rate: of the adapters.
     """
 

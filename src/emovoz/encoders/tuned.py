@@ -118,9 +118,9 @@ class TunedLayers(nn.Module):
 def check_tunable(encoder: Any, section: str, model: str) -> None:
     """Raise InputError where adapters cannot be put into this encoder, or peft is not installed."""
     if not getattr(encoder, "blocks", None):
-        family = encoder.model.config.model_type if hasattr(encoder, "model") else model
+        family = f" ({encoder.model.config.model_type})" if hasattr(encoder, "model") else ""
         known = f"; these can: {', '.join(sorted(TUNABLE))}" if section == "text" else ""
-        raise InputError(f"{section}.lora: {model} ({family}) has no layers that can be tuned here{known}")
+        raise InputError(f"{section}.lora: {model}{family} has no layers that can be tuned here{known}")
     if find_spec("peft") is None:
         raise InputError(f"{section}.lora needs peft: pip install 'emovoz[lora]'")
 

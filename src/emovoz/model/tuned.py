@@ -12,7 +12,8 @@ from emovoz.model.config import EmotionHeadConfig
 from emovoz.model.fusion import Part
 from emovoz.model.head import EmotionHead
 
-_TUNED = "tuned."
+TUNED = "tuned."
+"""How the names of adapters begin among those of a head's tensors."""
 
 
 class TunedHead(EmotionHead):
@@ -80,7 +81,7 @@ class TunedHead(EmotionHead):
 
 def save_head(head: EmotionHead, directory: Path) -> None:
     """Write a head, and beside it the adapters of a tuned one, a folder a modality; encoder weights are in neither."""
-    weights = {name: tensor for name, tensor in head.state_dict().items() if not name.startswith(_TUNED)}
+    weights = {name: tensor for name, tensor in head.state_dict().items() if not name.startswith(TUNED)}
     head.save_pretrained(directory, state_dict=weights)
     for name, layers in tuned_layers(head).items():
         layers.save(directory / adapter_folder(name))

@@ -20,7 +20,7 @@ from transformers.trainer_callback import PrinterCallback
 from emovoz.encoders.placement import compute_device
 from emovoz.encoders.pretrained import quiet_transformers
 from emovoz.model import EmotionHead
-from emovoz.model.tuned import TunedHead
+from emovoz.model.tuned import TUNED, TunedHead
 from emovoz.progress import progress, say
 from emovoz.settings import Augmentation, Training
 from emovoz.training.checkpoints import Checkpoint
@@ -114,8 +114,7 @@ def _arguments(training: Training, scratch: str, *, validate: bool) -> TrainingA
 def _optimiser(head: nn.Module, training: Training) -> torch.optim.Optimizer:
     """AdamW; layer weights learn at their own rate, and neither they nor biases, norms and lone vectors decay."""
     adapters = head.adapter_groups if isinstance(head, TunedHead) else []
-    tuned = {parameter for group in adapters for parameter in group["params"]}
-    named = [(name, parameter) for name, parameter in head.named_parameters() if parameter not in tuned]
+    named = [(name, parameter) for name, parameter in head.named_parameters() if not name.startswith(TUNED)]
     layers = [parameter for name, parameter in named if name.endswith("layer_weights")]
     vectors = [parameter for name, parameter in named if parameter.ndim == 1 and not name.endswith("layer_weights")]
     matrices = [parameter for _, parameter in named if parameter.ndim > 1]
