@@ -40,6 +40,7 @@ def impossible(recipe: "Recipe") -> Iterator[str]:
     yield from _idle(recipe)
     yield from _without_a_modality(recipe)
     yield from _in_the_head(recipe)
+    yield from _in_tuning(recipe)
     yield from _in_training(recipe)
     yield from _in_augmentation(recipe)
 
@@ -77,13 +78,14 @@ def _without_a_modality(recipe: "Recipe") -> Iterator[str]:
 
 def _in_the_head(recipe: "Recipe") -> Iterator[str]:
     model, training = recipe.model, recipe.training
-    learns = _learns(recipe)
+    learns = _learns_in_head(recipe)
     heads = model.sequence_heads != default_of(type(model), "sequence_heads")
     if heads and model.sequence not in _HEADS and model.fusion != "cross_attention":
         yield f"model.sequence_heads needs model.sequence {' or '.join(_HEADS)}, or model.fusion cross_attention"
     yield from indivisible(model, _known_widths(recipe))
     if model.standardise and learns:
         yield f"model.standardise needs pooling with nothing to learn before it; change {learns}"
+    learns = _learns(recipe)
     if training.method == "logistic_regression" and learns:
         yield f"training.method logistic_regression can fit the last layer only; change {learns}"
     if training.method == "logistic_regression" and model.fusion in ("pooled_attention", "gated"):
@@ -112,6 +114,20 @@ def _known_widths(recipe: "Recipe") -> dict[str, int]:
         layers = len(layer_numbers(section.layers, known.layers))
         widths[name] = known.dim * (layers if model.layer_mix == "concatenate" else 1)
     return branch_widths(model, widths) if widths else {}
+
+
+def _in_tuning(recipe: "Recipe") -> Iterator[str]:
+    for name, section in (("speech", recipe.speech), ("text", recipe.text)):
+        if section is None or section.lora is None:
+            continue
+        last, layers = section.lora.last, section.layers
+        if isinstance(layers, list) and last > max(layers):
+            yield (
+                f"{name}.lora.last {last} needs as many layers below the highest hidden state of {name}.layers, "
+                f"which is {max(layers)}"
+            )
+    if recipe.speech is not None and recipe.speech.lora is not None and recipe.features.stride > 1:
+        yield "speech.lora needs features.stride 1: the tuned layers take every frame"
 
 
 def _in_training(recipe: "Recipe") -> Iterator[str]:
@@ -179,4 +195,11 @@ def _in_views(augmentation: Augmentation) -> Iterator[str]:
 
 
 def _learns(recipe: "Recipe") -> str | None:
+    """The settings that give something to learn before pooling, in the head or in an encoder."""
+    sections = {"speech": recipe.speech, "text": recipe.text}
+    tuned = [f"{name}.lora" for name, section in sections.items() if section is not None and section.lora is not None]
+    return ", ".join([*filter(None, [_learns_in_head(recipe)]), *tuned]) or None
+
+
+def _learns_in_head(recipe: "Recipe") -> str | None:
     return recipe.model.learns_before_pooling(branches=(recipe.speech is not None) + (recipe.text is not None))

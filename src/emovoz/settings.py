@@ -65,11 +65,12 @@ Factor = Annotated[float, Field(ge=0.5, le=2)]
 
 
 class Lora(Section):
-    """Low-rank adapters that are tuned inside an encoder (LoRA, Hu et al. 2021).
+    """Low-rank adapters that are tuned inside an encoder (LoRA, Hu et al. 2021), in queries and values.
 
     Attributes:
-        last: how many of the encoder's last transformer layers are tuned; those below stay frozen and stored.
-        rank, alpha, dropout: of the adapters.
+        last: how many transformer layers are tuned, counted down from the highest hidden state used; those below stay
+            frozen and stored.
+        rank, alpha, dropout: of the adapters; what they add is multiplied by alpha / rank.
         learning_rate: of the adapters.
     """
 
@@ -297,7 +298,8 @@ class Model(Section):
             lets the frames of each branch attend to the other's before they are pooled. For a modality that a clip
             lacks stands a learned vector; `pooled_attention` and `gated` go by the other alone.
         standardise: scale every pooled value by its mean and deviation over the training clips; needs pooling with
-            nothing to learn before it (layers concatenated, no layer norm, no width, mean, mean_std or max).
+            nothing to learn before it (layers concatenated, no layer norm, no width, mean, mean_std or max). Where an
+            encoder is tuned, they are measured before it is.
         hidden_layers, hidden_width: of the classifier; the gate of `gated` is as wide.
         dropout: in the hidden layers.
         input_dropout: on the pooled vector.

@@ -1,5 +1,6 @@
 """Every family of speech encoders, from a tiny random checkpoint of its own class: equal to plain transformers."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,14 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from emovoz import InputError, SpeechEncoder
 from emovoz.encoders import load_speech_encoder
+from emovoz.encoders.tuned import TunedLayers
+from emovoz.sequence import MaskedSequence
+from emovoz.settings import Lora
 from helpers import emovoz, relative_gap
 from tiny_encoders import SPEECH, feature_extractor, speech_checkpoint, whisper_checkpoint
 
@@ -59,6 +64,35 @@ def test_a_clip_has_the_same_features_alone_and_in_any_company(
         # a frame every 20 ms, less what the last one would need beyond the end
         assert 0 <= len(clip) / RATE * 50 - states.shape[1] < 2 or states.shape[1] == 1
         assert relative_gap(states, alone) <= 1e-5
+
+
+def test_tuned_layers_are_the_encoder_with_adapters_as_peft_merges_them(
+    family: tuple[str, Any, SpeechEncoder], speech_samples: np.ndarray, tmp_path: Path
+) -> None:
+    name, model, encoder = family
+    given, mixed = (0, 1), (3, 0, 2)
+    clips = [speech_samples[: int(seconds * RATE)] for seconds in (2.0, 0.5, 3.3)]
+    frozen = encoder.encode(clips, given)
+    layers = TunedLayers(encoder, given, mixed, Lora(last=2, rank=4), name)
+    untuned = encoder.encode(clips, mixed)
+    with torch.no_grad():
+        assert_alike(MaskedSequence(layers(frozen.features, frozen.mask), frozen.mask).unpad(), untuned.unpad())
+        for parameter in layers.parameters():
+            parameter.normal_(std=0.3)
+        tuned = MaskedSequence(layers(frozen.features, frozen.mask), frozen.mask).unpad()
+    layers.save(tmp_path)
+    # merged, because the library's WavLM reads the weights of its projections and never calls them
+    theirs = PeftModel.from_pretrained(copy.deepcopy(model), tmp_path).merge_and_unload()
+    states = [of_transformers(name, theirs, clip)[list(mixed)] for clip in clips]
+    assert_alike(tuned, [state[:, : ours.shape[1]] for state, ours in zip(states, tuned, strict=True)])
+    assert relative_gap(tuned[0][:1], untuned.unpad()[0][:1]) > 0.01
+    # the encoder itself is as it was
+    assert_alike(encoder.encode(clips, mixed).unpad(), untuned.unpad())
+
+
+def assert_alike(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> None:
+    for one, other in zip(ours, theirs, strict=True):
+        assert relative_gap(one, other) <= 1e-5
 
 
 def test_what_follows_a_clip_in_time_changes_it_only_within_reach(

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from emovoz import InputError
 from emovoz.encoders import load_text_encoder
+from emovoz.encoders.tuned import TunedLayers, check_tunable
+from emovoz.settings import Lora
 from helpers import relative_gap
 from tiny_encoders import TEXT, WORDS, text_checkpoint, word_tokenizer
 
@@ -42,6 +45,36 @@ def test_a_text_too_long_is_cut_keeps_its_special_tokens_and_can_be_run(name: st
     (ids,) = encoder.tokens(["la casa " * 400])
     assert (len(ids), ids[0], ids[-1]) == (encoder.longest, 5, 6)
     assert encoder.encode_each(["la casa " * 400])[0].shape[1] == encoder.longest
+
+
+@pytest.mark.parametrize("name", ["BERT", "RoBERTa", "XLM-RoBERTa", "ELECTRA", "DistilBERT"])
+def test_tuned_layers_are_the_model_with_adapters_as_peft_merges_them(name: str, tmp_path: Path) -> None:
+    model = text_checkpoint(name, tmp_path)
+    encoder = load_text_encoder(str(tmp_path))
+    frozen = encoder.encode(SENTENCES, [1])
+    layers = TunedLayers(encoder, [1], [2], Lora(last=1, rank=4), name)
+    untuned = encoder.encode(SENTENCES, [2])
+    for ours, theirs in zip(layers(frozen.features, frozen.mask).detach(), untuned.unpad(), strict=True):
+        assert relative_gap(ours[:, : theirs.shape[1]], theirs) <= 1e-5
+    with torch.no_grad():
+        for parameter in layers.parameters():
+            parameter.normal_(std=0.3)
+    layers.save(tmp_path / "adapter")
+    merged = PeftModel.from_pretrained(model, tmp_path / "adapter").merge_and_unload()
+    tuned = layers(frozen.features, frozen.mask).detach()
+    for sentence, ours, before in zip(SENTENCES, tuned, untuned.unpad(), strict=True):
+        ids = torch.tensor([[5, *(7 + WORDS.index(word) for word in sentence.split()), 6]])
+        with torch.inference_mode():
+            theirs = merged(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        assert relative_gap(ours[:, : ids.shape[1]], theirs) <= 1e-5
+        assert relative_gap(before, theirs) > 0.01
+
+
+@pytest.mark.parametrize("name", ["MPNet", "DeBERTa v3", "T5 encoder", "GPT-2", "ModernBERT", "ALBERT", "BART"])
+def test_a_family_whose_layers_want_more_than_states_cannot_be_tuned(name: str, tmp_path: Path) -> None:
+    text_checkpoint(name, tmp_path)
+    with pytest.raises(InputError, match=r"has no layers that can be tuned here; these can: bert, camembert"):
+        check_tunable(load_text_encoder(str(tmp_path)), "text", str(tmp_path))
 
 
 def test_the_limit_of_the_tokenizer_counts_where_it_is_lower(tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ def _train(plan: dict[str, Any], name: str, kill_after: int | None) -> None:
         checkpoint_seconds=0,
     )
     recognizer.save_pretrained(folder / name)
-    weights = hashlib.sha256((folder / name / "model.safetensors").read_bytes()).hexdigest()
+    files = sorted((folder / name).rglob("*.safetensors"))
+    weights = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     (folder / f"{name}.json").write_text(json.dumps({"weights": weights, "history": recognizer.history}))
 
 

@@ -40,6 +40,7 @@ PLANS: dict[str, tuple[tuple[str, list[str]], list[str], bool, list[int]]] = {
     "attention": (ATTENTION, ["augmentation.modality_dropout=0.3"], True, [37, 37]),
     "time fusion, best": (TIME, BEST, True, [80, 80]),
     "batch statistics, best": (RESNET, [*BEST, "training.epochs=3"], True, [60]),
+    "adapters": (FROZEN, ["speech.lora={last: 1, dropout: 0.2}", "text.lora={last: 2}"], False, [50, 120]),
     "crop": (ATTENTION, ["augmentation.crop_seconds=0.5"], True, [130]),
     "views, crop and mixup": (ATTENTION, [*VIEWS, "augmentation.crop_seconds=0.5"], True, [90]),
     "crop and mixup, second fit": (

@@ -30,11 +30,13 @@ class EndToEndEncoder(SpeechEncoder):
     Attributes:
         model: the transformers module, frozen.
         blocks: its transformer layers, in order.
+        projections: of queries and of values within a block, by name.
         fewest_samples: shorter clips are filled up with zeros to the length that gives one frame.
     """
 
     model: Any
     blocks: Sequence[Any]
+    projections: tuple[str, str]
     fewest_samples: int = 0
 
     @torch.inference_mode()
@@ -44,14 +46,28 @@ class EndToEndEncoder(SpeechEncoder):
         filler = FEWEST_ROWS - sum(lengths)
         hidden = torch.cat([*clips, *([clips[0].new_zeros(filler, self.dim)] if filler > 0 else [])])
         parts = [*lengths, *([filler] if filler > 0 else [])]
+        states = self.above(0, hidden, parts, layers)
+        return list(states[:, : sum(lengths)].split(lengths, dim=1))
+
+    def above(self, start: int, hidden: Tensor, lengths: list[int], layers: Sequence[int]) -> Tensor:
+        """Hidden states made from a lower one, by the layers between.
+
+        Args:
+            start: which state `hidden` is.
+            hidden: of clips laid end to end [sum of lengths, dim].
+            lengths: of the clips, frames.
+            layers: which states; none below `start`.
+
+        Returns:
+            [layer, sum of lengths, dim].
+        """
         wanted = set(layers)
-        kept = {0: hidden}
-        for i, block in enumerate(self.blocks[: max(layers)], start=1):
-            hidden = self._block(block, hidden, parts)
+        kept = {start: hidden}
+        for i, block in enumerate(self.blocks[start : max(layers)], start=start + 1):
+            hidden = self._block(block, hidden, lengths)
             if i in wanted:
                 kept[i] = self._last(hidden) if i == len(self.blocks) else hidden
-        states = torch.stack([kept[i][: sum(lengths)] for i in layers])
-        return list(states.split(lengths, dim=1))
+        return torch.stack([kept[i] for i in layers])
 
     def fingerprint_with(self, **settings: Any) -> str:
         """The fingerprint: weights, windows and all that every such encoder has, and the settings of this one."""

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -58,6 +59,19 @@ class SpeechEncoder(ABC):
         for (i, _), of_window in zip(windows, encoded, strict=True):
             pieces[i].append(of_window)
         return [self._stitch(of_clip) for of_clip in pieces]
+
+    def stretches(self, frames: int, *, later: bool = False) -> list[int]:
+        """How many frames each window has given to a clip of so many (see `encode_each`).
+
+        Args:
+            frames: of the clip, or of a piece of a long recording.
+            later: whether it is a piece that others precede; it begins in the middle of an overlap.
+        """
+        hop, head = self.window_frames - self.overlap_frames, self.overlap_frames // 2
+        cut = head if later else 0
+        count = 1 + max(0, -(-(frames + cut - self.window_frames) // hop))
+        borders = [0, *(k * hop + head - cut for k in range(1, count)), frames]
+        return [end - begin for begin, end in pairwise(borders)]
 
     @abstractmethod
     def _encode_batch(self, waveforms: list[np.ndarray], layers: list[int]) -> list[Tensor]:

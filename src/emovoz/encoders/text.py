@@ -24,6 +24,16 @@ TOKENIZER_FILES = (
     "spm.model",
     "tokenizer.model",
 )
+TUNABLE: dict[str, tuple[str | None, tuple[str, ...]]] = {
+    **dict.fromkeys(
+        ("bert", "roberta", "xlm-roberta", "camembert", "electra"),
+        ("encoder.layer", ("attention.self.query", "attention.self.value")),
+    ),
+    "distilbert": ("transformer.layer", ("attention.q_lin", "attention.v_lin")),
+}
+"""Families whose layers take nothing but states and a mask: where they are, and their projections of queries and
+values."""
+
 USUAL_LONGEST = 512
 """Tokens kept where neither the tokenizer nor the model has a limit of its own."""
 
@@ -39,6 +49,8 @@ class TextEncoder:
         dim: width of a token.
         layers: number of hidden states, the embedding output included.
         longest: tokens kept of a text, special ones included.
+        blocks: its transformer layers, in order; none where the family is not one of `TUNABLE`.
+        projections: of queries and of values within a block, by name.
         fingerprint: hash of the weights' values, tokenizer, prefix, backend and precision.
     """
 
@@ -53,6 +65,8 @@ class TextEncoder:
         self.dim: int = config.hidden_size
         self.layers: int = config.num_hidden_layers + 1
         self.longest = _longest(self.model, self.tokenizer)
+        place, self.projections = TUNABLE.get(config.model_type, (None, ()))
+        self.blocks: Sequence[Any] = () if place is None else self.model.get_submodule(place)
         self.fingerprint = fingerprint(
             weights_digest(self.model),
             tokenizer=self.tokenizer.backend_tokenizer.to_str(),
@@ -118,6 +132,25 @@ class TextEncoder:
         # some families record the last layer before its final norm; the last state is what the model gives
         states = [*output.hidden_states[:-1], output.last_hidden_state]
         return list(torch.stack([states[i] for i in layers], dim=1))
+
+    def above(self, start: int, hidden: Tensor, lengths: list[int], layers: Sequence[int]) -> Tensor:
+        """Hidden states made from a lower one, by the layers between.
+
+        Args:
+            start: which state `hidden` is.
+            hidden: of texts laid end to end [sum of lengths, dim].
+            lengths: of the texts, tokens.
+            layers: which states; none below `start`.
+
+        Returns:
+            [layer, sum of lengths, dim].
+        """
+        texts = MaskedSequence.pad(hidden.split(lengths))
+        padding = torch.finfo(hidden.dtype).min * (~texts.mask[:, None, None]).to(hidden.dtype)
+        states = [texts.features]
+        for block in self.blocks[start : max(layers)]:
+            states.append(block(states[-1], padding))
+        return torch.stack([states[i - start][texts.mask] for i in layers])
 
 
 def _text_model(directory: Path, device: torch.device) -> Any:

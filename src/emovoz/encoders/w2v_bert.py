@@ -21,6 +21,8 @@ class W2VBertSpeechEncoder(EndToEndEncoder):
         directory: a Hugging Face directory with the model, with or without the head it was trained with.
     """
 
+    projections = ("self_attn.linear_q", "self_attn.linear_v")
+
     def __init__(self, directory: Path) -> None:
         from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2BertModel
 

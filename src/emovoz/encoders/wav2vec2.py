@@ -27,6 +27,8 @@ class Wav2Vec2SpeechEncoder(EndToEndEncoder):
         directory: a Hugging Face directory with the model, with or without the head it was trained with.
     """
 
+    projections = ("attention.q_proj", "attention.v_proj")
+
     def __init__(self, directory: Path) -> None:
         from transformers import AutoModel
 

@@ -23,6 +23,8 @@ class WhisperSpeechEncoder(EndToEndEncoder):
         directory: a Hugging Face directory with any Whisper model or with its encoder alone.
     """
 
+    projections = ("self_attn.q_proj", "self_attn.v_proj")
+
     def __init__(self, directory: Path) -> None:
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 

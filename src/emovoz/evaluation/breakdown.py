@@ -88,7 +88,7 @@ def layer_weights(
     return {
         name: [
             {"layer": layer, "weight": float(of.mean()), "min": float(of.min()), "max": float(of.max())}
-            for layer, of in zip(encoders.branches[name].layers, weights.T, strict=True)
+            for layer, of in zip(encoders.branches[name].mixed, weights.T, strict=True)
         ]
         for name, weights in by_modality.items()
     }

@@ -12,6 +12,7 @@ from torch import Tensor
 from emovoz.corpus import Clip, check_audio, load_audio, load_parts
 from emovoz.encoders import SpeechEncoder, TextEncoder, load_speech_encoder, load_text_encoder
 from emovoz.encoders.placement import length_batches
+from emovoz.encoders.tuned import check_tunable
 from emovoz.errors import ClipError, InputError
 from emovoz.features.batch import ClipFeatures, LongClipFeatures
 from emovoz.features.pieces import Piece, speech_pieces, text_pieces
@@ -19,7 +20,7 @@ from emovoz.features.store import CLEAN, stored
 from emovoz.features.views import View
 from emovoz.memory import give_back
 from emovoz.recipe import Recipe
-from emovoz.settings import Features, Layers, layer_numbers
+from emovoz.settings import Features, Layers, Lora, Speech, Text, layer_numbers
 
 PORTION_BYTES = 200_000_000
 """Of hidden states in memory at a time."""
@@ -43,7 +44,8 @@ class Branch:
     Attributes:
         modality: `speech` or `text`.
         model: what the recipe calls the encoder.
-        layers: hidden states the head sees.
+        layers: hidden states the encoder gives to the head.
+        mixed: hidden states the head mixes: the same, but where the encoder is tuned those above are made by the head.
         kept: those that the store is to hold, `layers` among them.
         stride: frames averaged into one.
         precision: of the features, `float16` or `float32`.
@@ -52,6 +54,7 @@ class Branch:
         read_in_order: the same for the pieces of one long recording, in one pass through it.
         frames: how many frames a piece will have.
         most_frames: of a piece that the encoder takes, which cuts off what is beyond; None where it takes all.
+        lora: adapters that are tuned above the highest of `layers`; none where the encoder stays as it is.
         portion: how much is read and encoded at a time, in seconds or characters.
         frame_rate: of its features, Hz; None where they are no stretch of time.
         copy: what of a clip is encoded: the clip as it is, or a view by its name.
@@ -61,6 +64,7 @@ class Branch:
     model: str
     encoder: Encoder
     layers: tuple[int, ...]
+    mixed: tuple[int, ...]
     kept: tuple[int, ...]
     stride: int
     precision: str
@@ -72,11 +76,12 @@ class Branch:
     frame_rate: float | None = None
     most_frames: int | None = None
     copy: str = CLEAN
+    lora: Lora | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(layers, dim) of its features."""
-        return len(self.layers), self.encoder.dim
+        """(layers, dim) of the states that the head mixes."""
+        return len(self.mixed), self.encoder.dim
 
     @property
     def view(self) -> str:
@@ -280,7 +285,8 @@ def _speech_branch(recipe: Recipe) -> Branch | None:
     if recipe.speech is None:
         return None
     encoder: SpeechEncoder = load_speech_encoder(recipe.speech.model)
-    layers = _chosen(recipe.speech.layers, encoder, "speech", recipe.speech.model)
+    mixed = _chosen(recipe.speech.layers, encoder, "speech", recipe.speech.model)
+    layers = _given(mixed, encoder, "speech", recipe.speech)
     kept = _kept(layers, encoder, recipe.features)
     stride = recipe.features.stride
 
@@ -298,6 +304,7 @@ def _speech_branch(recipe: Recipe) -> Branch | None:
         model=recipe.speech.model,
         encoder=encoder,
         layers=layers,
+        mixed=mixed,
         kept=kept,
         stride=stride,
         precision=recipe.features.precision,
@@ -307,6 +314,7 @@ def _speech_branch(recipe: Recipe) -> Branch | None:
         frames=lambda piece: math.ceil(piece.size * encoder.frame_rate / stride),
         portion=min(240, math.ceil(PORTION_BYTES / (encoder.frame_rate * encoder.dim * len(kept) * 4))),
         frame_rate=encoder.frame_rate / stride,
+        lora=recipe.speech.lora,
     )
 
 
@@ -314,7 +322,8 @@ def _text_branch(recipe: Recipe) -> Branch | None:
     if recipe.text is None:
         return None
     encoder: TextEncoder = load_text_encoder(recipe.text.model, prefix=recipe.text.prefix)
-    layers = _chosen(recipe.text.layers, encoder, "text", recipe.text.model)
+    mixed = _chosen(recipe.text.layers, encoder, "text", recipe.text.model)
+    layers = _given(mixed, encoder, "text", recipe.text)
     kept = _kept(layers, encoder, recipe.features)
 
     def read(piece: Piece) -> str:
@@ -325,6 +334,7 @@ def _text_branch(recipe: Recipe) -> Branch | None:
         model=recipe.text.model,
         encoder=encoder,
         layers=layers,
+        mixed=mixed,
         kept=kept,
         stride=1,
         precision=recipe.features.precision,
@@ -334,6 +344,7 @@ def _text_branch(recipe: Recipe) -> Branch | None:
         frames=lambda piece: len(encoder.tokens([read(piece)])[0]),
         portion=min(40_000, math.ceil(PORTION_BYTES / (encoder.dim * len(kept) * 4))),
         most_frames=encoder.longest,
+        lora=recipe.text.lora,
     )
 
 
@@ -345,6 +356,21 @@ def _chosen(layers: Layers, encoder: Encoder, section: str, model: str) -> tuple
             f"0 (the embedding output) to {encoder.layers - 1}, each usable once; all of them: {section}.layers=all"
         )
     return tuple(chosen)
+
+
+def _given(mixed: tuple[int, ...], encoder: Encoder, name: str, section: Speech | Text) -> tuple[int, ...]:
+    """The hidden states that a frozen encoder gives: all that are mixed, or those up to where tuned layers begin."""
+    if section.lora is None:
+        return mixed
+    check_tunable(encoder, name, section.model)
+    start = max(mixed) - section.lora.last
+    if start < 0:
+        raise InputError(
+            f"{name}.lora.last: {section.lora.last} layers cannot be tuned; {max(mixed)} of {section.model} run up to "
+            f"the highest hidden state of {name}.layers"
+        )
+    below = tuple(layer for layer in mixed if layer <= start)
+    return below if start in below else (*below, start)
 
 
 def _kept(used: tuple[int, ...], encoder: Encoder, features: Features) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from emovoz.inference.prediction import Prediction
 from emovoz.inference.scores import probabilities
 from emovoz.inference.thresholds import decisions, threshold_faults, threshold_row
 from emovoz.model import EmotionHead
+from emovoz.model.tuned import adapter_folder, load_head, save_head, tuned_layers, untrained_layers
 from emovoz.recipe import RECIPE, Recipe
 
 CARD = "recognizer.json"
@@ -83,15 +84,16 @@ class Recognizer:
         directory = _directory(str(source))
         card = _read_card(directory)
         recipe = Recipe.load(directory / RECIPE)
-        head = EmotionHead.load(directory)
         encoders = FrozenEncoders.of(recipe)
-        thresholds = card.get("thresholds")
-        faults = [
-            *_encoder_faults(directory, card["encoders"], encoders),
-            *(f"{directory / CARD}: {fault}" for fault in threshold_faults(thresholds or {}, head.config.labels)),
-        ]
+        faults = list(_encoder_faults(directory, card["encoders"], encoders))
         if faults:
             raise InputError(faults)
+        head = load_head(directory, untrained_layers(encoders))
+        _check_adapters(directory, card["encoders"], head)
+        thresholds = card.get("thresholds")
+        faults = threshold_faults(thresholds or {}, head.config.labels)
+        if faults:
+            raise InputError(f"{directory / CARD}: {fault}" for fault in faults)
         name = Path(source).resolve().name
         return cls(
             head, encoders, recipe, name=name, history=card["history"], data=card.get("data"), thresholds=thresholds
@@ -111,7 +113,7 @@ class Recognizer:
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             with quiet_transformers():
-                self.head.save_pretrained(scratch)
+                save_head(self.head, scratch)
             (scratch / RECIPE).write_text(self.recipe.to_yaml(), encoding="utf-8")
             (scratch / CARD).write_text(json.dumps(self._card(), indent=2, ensure_ascii=False), encoding="utf-8")
             scratch.chmod(0o755)
@@ -203,11 +205,13 @@ class Recognizer:
     def _card(self) -> dict[str, Any]:
         from emovoz import __version__
 
+        tuned = tuned_layers(self.head)
         encoders = {
             name: {
                 "model": branch.model,
                 "source": str(locate(branch.model)),
                 "fingerprint": branch.encoder.fingerprint,
+                **({"adapter": tuned[name].digest} if name in tuned else {}),
             }
             for name, branch in self.encoders.branches.items()
         }
@@ -278,6 +282,17 @@ def _encoder_faults(directory: Path, trained: dict[str, Any], encoders: FrozenEn
                 f"gives others ({branch.encoder.fingerprint[:8]}); install or download the same encoder, "
                 f"or train again with this one: emovoz train MANIFEST --recipe {directory}"
             )
+
+
+def _check_adapters(directory: Path, trained: dict[str, Any], head: EmotionHead) -> None:
+    """Raise InputError where the adapters are not those that were tuned with this head."""
+    strange = [name for name, layers in tuned_layers(head).items() if layers.digest != trained[name].get("adapter")]
+    if strange:
+        raise InputError(
+            f"{directory / adapter_folder(name)}: not the adapters that were tuned with this head; copy the whole "
+            "folder of the model again"
+            for name in strange
+        )
 
 
 def _put_in_place(scratch: Path, target: Path) -> None:

@@ -49,7 +49,7 @@ def _piece_inputs(head: EmotionHead, clip: LongClipFeatures) -> Iterator[dict[st
 
 
 def _inputs(head: EmotionHead, clips: Sequence[ClipFeatures], only: Container[str] | None = None) -> dict[str, Tensor]:
-    shapes = {name: shape for name, shape in head.config.shapes.items() if only is None or name in only}
+    shapes = {name: shape for name, shape in head.input_shapes.items() if only is None or name in only}
     return {name: values.to(compute_device()) for name, values in collate(clips, shapes).items()}
 
 

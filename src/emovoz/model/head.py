@@ -55,6 +55,11 @@ class EmotionHead(PreTrainedModel):
         """Keep torch's own initial values."""
 
     @property
+    def input_shapes(self) -> dict[str, tuple[int, int]]:
+        """(layers, dim) of each modality's features that it is given."""
+        return self.config.shapes
+
+    @property
     def pooling_is_fixed(self) -> bool:
         """Whether nothing before the pooled parts can learn, so that a clip's parts never change."""
         return not [*self.branches.parameters(), *self.fusion.parameters()]

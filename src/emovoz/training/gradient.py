@@ -20,6 +20,7 @@ from transformers.trainer_callback import PrinterCallback
 from emovoz.encoders.placement import compute_device
 from emovoz.encoders.pretrained import quiet_transformers
 from emovoz.model import EmotionHead
+from emovoz.model.tuned import TUNED, TunedHead
 from emovoz.progress import progress, say
 from emovoz.settings import Augmentation, Training
 from emovoz.training.checkpoints import Checkpoint
@@ -39,11 +40,14 @@ def fit_by_gradient(
 ) -> tuple[EmotionHead, list[dict[str, Any]]]:
     """The fitted head in eval mode, and loss and dev macro-F1 of each epoch; arguments as in `fit`."""
     model: nn.Module = head
-    collate = partial(collate_examples, shapes=head.config.shapes)
+    collate = partial(collate_examples, shapes=head.input_shapes)
     if head.pooling_is_fixed:
         examples, dev = pooled_examples(head, examples), dev and pooled_examples(head, dev)
         fit_scales(head, examples)
         model, collate = Decider(head), partial(collate_pooled_examples, dims=head.fusion.dims)
+    elif head.config.standardise:
+        # the adapters of a tuned head change nothing yet
+        fit_scales(head, pooled_examples(head, examples))
     classes = len(head.config.labels)
     weights = None
     if training.class_weights == "inverse":
@@ -109,7 +113,8 @@ def _arguments(training: Training, scratch: str, *, validate: bool) -> TrainingA
 
 def _optimiser(head: nn.Module, training: Training) -> torch.optim.Optimizer:
     """AdamW; layer weights learn at their own rate, and neither they nor biases, norms and lone vectors decay."""
-    named = [(name, parameter) for name, parameter in head.named_parameters() if parameter.requires_grad]
+    adapters = head.adapter_groups if isinstance(head, TunedHead) else []
+    named = [(name, parameter) for name, parameter in head.named_parameters() if not name.startswith(TUNED)]
     layers = [parameter for name, parameter in named if name.endswith("layer_weights")]
     vectors = [parameter for name, parameter in named if parameter.ndim == 1 and not name.endswith("layer_weights")]
     matrices = [parameter for _, parameter in named if parameter.ndim > 1]
@@ -117,6 +122,7 @@ def _optimiser(head: nn.Module, training: Training) -> torch.optim.Optimizer:
         {"params": matrices, "lr": training.learning_rate, "weight_decay": training.weight_decay},
         {"params": vectors, "lr": training.learning_rate, "weight_decay": 0.0},
         {"params": layers, "lr": training.layer_learning_rate, "weight_decay": 0.0},
+        *({**group, "weight_decay": training.weight_decay} for group in adapters),
     ]
     return torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
 

@@ -14,6 +14,7 @@ from emovoz.errors import ClipError, InputError
 from emovoz.features import FeatureStore, FrozenEncoders, View, default_store, features_of, features_of_views, views_of
 from emovoz.inference import Recognizer
 from emovoz.model import EmotionHead, EmotionHeadConfig
+from emovoz.model.tuned import TunedHead, untrained_layers
 from emovoz.recipe import Recipe
 from emovoz.training.checkpoints import SECONDS, Checkpoint, open_checkpoint
 from emovoz.training.examples import Examples, labelled_examples
@@ -184,10 +185,12 @@ def _measured(
 
 
 def new_head(recipe: Recipe, encoders: FrozenEncoders, labels: tuple[str, ...]) -> EmotionHead:
-    """An untrained head, its weights decided by the recipe's seed."""
+    """An untrained head, its weights decided by the recipe's seed; a tuned one where the recipe tunes an encoder."""
     with torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed)
-        return EmotionHead(EmotionHeadConfig.of(recipe.model, encoders.shapes, labels))
+        head = EmotionHead(EmotionHeadConfig.of(recipe.model, encoders.shapes, labels))
+        tuned = untrained_layers(encoders)
+        return TunedHead.around(head, tuned) if tuned else head
 
 
 def _check_labels(corpus: Corpus, dev: Corpus | None) -> None:
