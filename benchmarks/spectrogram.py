@@ -25,7 +25,7 @@ SETTINGS = {
 }  # fmt: skip
 REMARKS = {
     "vgg": "Settings were chosen on speakers spk00-spk06, who are among those scored.",
-    "resnet34": "Nothing was chosen. With so few epochs it shows that it learns, no more.",
+    "resnet34": "Nothing was chosen for it. With so few epochs it shows that it learns, no more.",
 }
 
 
