@@ -25,6 +25,10 @@ SEQUENCES = ("default", ["model.standardise=false", "model.layer_mix=weighted", 
 ATTENTION = (SEQUENCES[0], [*SEQUENCES[1], "model.pooling=attention", "model.layer_norm=true"])
 TIME = (ATTENTION[0], [*ATTENTION[1], "model.fusion=time"])
 QUIET = ["model.dropout=0", "model.input_dropout=0", "augmentation.modality_dropout=0"]
+PLATEAU = ["training.schedule=plateau", "training.plateau_patience=1", "training.plateau_factor=0.5"]
+WITHIN = ["training.validate_every=3", "training.patience=9"]
+SGD = ["training.optimiser=sgd", "training.learning_rate=0.05", "training.warmup=0.2"]
+BALANCED = ["training.sampling=balanced", "training.accumulation=2", "training.optimiser=rmsprop"]
 BEST = ["training.keep=best", "training.patience=3", "training.epochs=12", "training.learning_rate=0.01"]
 
 # 36 clips and 4 epochs: a fit of everything shows 144 examples, a process that resumes one fewer
@@ -37,6 +41,8 @@ PLANS: dict[str, tuple[tuple[str, list[str]], list[str], bool, list[int]]] = {
     "attention": (ATTENTION, ["augmentation.modality_dropout=0.3"], True, [37, 37]),
     "time fusion, best": (TIME, BEST, True, [80, 80]),
     "crop": (ATTENTION, ["augmentation.crop_seconds=0.5"], True, [130]),
+    "plateau within epochs": (FROZEN, [*BEST, *PLATEAU, *SGD, *WITHIN], True, [80, 100]),
+    "balanced, accumulated": (ATTENTION, [*BALANCED, "training.loss=focal"], True, [80]),
     "crop and mixup, second fit": (
         TIME,
         ["augmentation.crop_seconds=0.5", "augmentation.mixup=0.4"],

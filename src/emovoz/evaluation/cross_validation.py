@@ -17,7 +17,7 @@ from emovoz.features import FeatureStore, FrozenEncoders, default_store, feature
 from emovoz.inference import decided, probabilities
 from emovoz.progress import progress, say
 from emovoz.recipe import Recipe
-from emovoz.training import labelled_examples, new_head, train_head
+from emovoz.training import check_ready, labelled_examples, new_head, train_head
 from emovoz.training.pooled import pooled_where_fixed
 
 USUAL_FOLDS = 5
@@ -81,6 +81,8 @@ def crossval(
     names = [recipe.name for recipe in several]
     if len(set(names)) < len(names):
         raise InputError(f"recipes to compare need different names; given: {', '.join(names)}")
+    for recipe in several:
+        check_ready(recipe, dev=False)
     cut = _cut(corpus, folds, group)
     store = store or FeatureStore(default_store())
     runs, predictions = {}, {}
@@ -132,6 +134,7 @@ def _run(
                     encoders,
                     labels=labels,
                     group=cut.column or "speaker",
+                    part=f"fold{fold}",
                 )
                 trained = time.perf_counter()
                 held = examples.select(test)

@@ -33,7 +33,7 @@ class Recognizer:
         encoders: those whose features the head was trained on.
         recipe: how it was trained.
         name: what predictions call it.
-        history: loss and scores of each epoch.
+        history: loss and dev score of each validation.
         data: what it has learned from: fingerprint, number of clips, labels.
 
     >>> recognizer = Recognizer.from_pretrained(model)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from emovoz.corpus import Corpus, held_out
+from emovoz.encoders.placement import compute_device, computes_in_bfloat16
 from emovoz.errors import ClipError, InputError
 from emovoz.features import FeatureStore, FrozenEncoders, default_store, features_of
 from emovoz.inference import Recognizer
@@ -17,6 +18,7 @@ from emovoz.training.checkpoints import SECONDS, Checkpoint, open_checkpoint
 from emovoz.training.examples import Examples, labelled_examples
 from emovoz.training.fitting import Fitted, fit
 from emovoz.training.pooled import pooled_where_fixed
+from emovoz.training.tracking import Run, check_tracker
 
 
 def train(
@@ -56,6 +58,7 @@ def train(
     """
     labels = corpus.labels
     _check_labels(corpus, dev)
+    check_ready(recipe, dev=dev is not None)
     store = store or FeatureStore(default_store())
     encoders = FrozenEncoders.of(recipe)
     kept = None
@@ -92,6 +95,7 @@ def train_head(
     dev: Examples | None = None,
     group: str = "speaker",
     checkpoint: Checkpoint | None = None,
+    part: str = "",
 ) -> Fitted:
     """Fit a head to the examples of a corpus.
 
@@ -104,13 +108,11 @@ def train_head(
         dev: as in `train`; cut off the examples only where the recipe keeps the best epoch.
         group: what must not be shared between the two sides then.
         checkpoint: as in `fit`.
+        part: of the work; a tracker's run is named after it.
     """
-    training, augmentation = recipe.training, recipe.augmentation
+    training, augmentation, run = recipe.training, recipe.augmentation, Run.of(recipe, part)
+    check_ready(recipe, dev=dev is not None)
     head = new_head(recipe, encoders, labels or corpus.labels)
-    if dev is None and training.chooses_epoch and training.dev_fraction == 0:
-        raise InputError(
-            "training.keep best needs dev clips: give some, or a training.dev_fraction, or set keep to last"
-        )
     if dev is None and training.chooses_epoch:
         rest, held = held_out(corpus, training.dev_fraction, group=group, seed=training.seed)
         return fit(
@@ -120,8 +122,33 @@ def train_head(
             training,
             augmentation=augmentation,
             checkpoint=checkpoint,
+            run=run,
         )
-    return fit(head, examples, dev, training, augmentation=augmentation, checkpoint=checkpoint)
+    return fit(head, examples, dev, training, augmentation=augmentation, checkpoint=checkpoint, run=run)
+
+
+def check_ready(recipe: Recipe, *, dev: bool) -> None:
+    """Raise InputError where a fit would fail for what is not here: dev clips, a tracker, a device's precision.
+
+    Args:
+        recipe: to be trained.
+        dev: whether dev clips are given.
+    """
+    training = recipe.training
+    if not dev and training.chooses_epoch and training.dev_fraction == 0:
+        raise InputError(
+            "training.keep best needs dev clips: give some, or a training.dev_fraction, or set keep to last"
+        )
+    if not dev and training.schedule == "plateau" and not training.chooses_epoch:
+        raise InputError(
+            "training.schedule plateau needs dev clips to score: give some, or set training.keep to best, which holds "
+            "some out, or choose another schedule"
+        )
+    if training.precision == "bfloat16" and not computes_in_bfloat16(compute_device()):
+        raise InputError(
+            f"training.precision bfloat16: the device {compute_device()} does not compute in it; use float32"
+        )
+    check_tracker(recipe.tracking)
 
 
 def _measured_history(
@@ -132,7 +159,13 @@ def _measured_history(
     head = new_head(recipe, encoders, corpus.labels)
     judged = examples.select(held)
     fitted = fit(
-        head, examples.select(rest), judged, recipe.training, augmentation=recipe.augmentation, checkpoint=checkpoint
+        head,
+        examples.select(rest),
+        judged,
+        recipe.training,
+        augmentation=recipe.augmentation,
+        checkpoint=checkpoint,
+        run=Run.of(recipe, "held-out"),
     )
     return fitted.history
 
