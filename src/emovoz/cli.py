@@ -173,7 +173,7 @@ def train(
         print("stopped; the same command with --resume goes on from the last checkpoint", file=sys.stderr)
         raise typer.Exit(130) from None
     remove_checkpoint(checkpoint)
-    scores = [epoch["dev_macro_f1"] for epoch in recognizer.history if epoch["dev_macro_f1"] is not None]
+    scores = [entry["dev_macro_f1"] for entry in recognizer.history if entry["dev_macro_f1"] is not None]
     dev_score = (max(scores) if chosen.training.keep == "best" else scores[-1]) if scores else None
     summary = {
         "model": str(out),
@@ -339,7 +339,7 @@ def recipes(
 
 def _dev_meaning(recipe: "RecipeOf", *, given: bool) -> str:
     if recipe.training.keep == "best":
-        return "it chose the epoch, so it flatters; evaluate on other clips"
+        return "it chose the state, so it flatters; evaluate on other clips"
     if given:
         return "it chose nothing; evaluate for an interval"
     return "on a part held out only to measure it; the saved model has learned from all clips"

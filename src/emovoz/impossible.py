@@ -23,6 +23,7 @@ _NEEDS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
     ("training", "plateau_patience"): ("schedule", ("plateau",)),
     ("training", "focal_gamma"): ("loss", ("focal",)),
     ("training", "effective_beta"): ("class_weights", ("effective",)),
+    ("training", "logit_adjustment"): ("sampling", ("shuffled",)),
     ("training", "patience"): ("keep", ("best",)),
 }
 """A setting that does something only where another of its section has one of these values."""
@@ -134,6 +135,8 @@ def _in_training(recipe: "Recipe") -> Iterator[str]:
     training, augmentation = recipe.training, recipe.augmentation
     if not recipe.features.cache and recipe.features.layers != "used":
         yield "features.layers needs features.cache true: without a store nothing is kept"
+    if training.sampling == "balanced" and training.class_weights == "effective":
+        yield "training.class_weights effective needs training.sampling shuffled: balanced labels weigh the same"
     if training.method == "gradient":
         return
     changed = [key for key in _BY_GRADIENT if getattr(training, key) != default_of(type(training), key)]

@@ -360,27 +360,28 @@ class Training(Section):
         method: `gradient` or `logistic_regression` (closed form, on the pooled vectors).
         seed: decides initial weights, order and dropout; the same seed gives the same result.
         epochs, batch_size: of fitting by gradient.
-        accumulation: batches whose gradients are added up before each step.
+        accumulation: batches that make one step together, as one batch as large would, at the memory of each.
         optimiser: `adamw`, `adam`, `sgd` or `rmsprop`.
-        learning_rate, weight_decay: of the optimiser.
+        learning_rate, weight_decay: of the optimiser; only matrices decay.
         layer_learning_rate: of the layer weights, which do not decay.
         momentum: of sgd and rmsprop.
-        schedule: of the learning rate: `linear` or `cosine` to zero, `plateau`, or none.
+        schedule: of the learning rate: `linear` or `cosine` to zero, `plateau`, which needs dev clips, or none.
         warmup: share of the steps in which the rate rises from zero.
         plateau_factor, plateau_patience: on plateau, what the rate is multiplied by at this many validations in a row
             without a better dev macro-F1; then the count starts again.
         gradient_clip: largest norm of the gradient; 0 clips nothing.
-        precision: `float32`, or `bfloat16` where the device computes in it.
-        loss: `cross_entropy` or `focal` (Lin et al. 2017).
+        precision: `float32`, or `bfloat16` where the device computes in it; weights and dev scores stay in float32.
+        loss: `cross_entropy` or `focal` (Lin et al. 2017); the dev loss is the plain cross-entropy always.
         focal_gamma: exponent of the focal loss.
         class_weights: weight every class by its `inverse` frequency, by its `effective` number of clips (Cui et al.
-            2019), or not at all.
+            2019), or not at all; their scale does not matter, for the loss is the weighted mean.
         effective_beta: of the effective number.
         label_smoothing: share of the target that is spread over all labels (Szegedy et al. 2016).
         logit_adjustment: how much of the log frequency of the labels is added to the logits in training (tau of Menon
-            et al. 2021); 0 adds nothing.
-        sampling: show every clip once an epoch (`shuffled`), or draw as many clips of every label (`balanced`).
-        validate_every: steps between two validations; by default one after each epoch.
+            et al. 2021); 0 adds nothing. It does what class weights do: meant for `class_weights` none.
+        sampling: show every clip once an epoch (`shuffled`), or draw as many clips of every label (`balanced`), as many
+            in all; labels shown equally often weigh the same.
+        validate_every: steps between two validations, and one after the last; by default one after each epoch.
         keep: the `best` state by dev macro-F1, or the `last`, for which dev clips are only a measurement.
         patience: stop after this many validations without a better dev macro-F1; 0 never stops.
         dev_fraction: share held out of the training data as dev clips when none are given. They choose the state
@@ -429,11 +430,14 @@ class Training(Section):
 class Tracking(Section):
     """Where the course of a training is told while it runs; nowhere by default.
 
+    Every fit is a run, named after recipe, seed and fold. What these tools take from the environment, such as
+    WANDB_MODE, WANDB_PROJECT or MLFLOW_TRACKING_URI, comes first. A training that is resumed begins a new run.
+
     Attributes:
         tool: `tensorboard`, `wandb` or `mlflow` (the extra `tracking`), or none.
         project: of wandb; experiment of mlflow.
         account: of wandb: entity; by default that of whoever is logged in.
-        folder: where tensorboard and wandb write; what mlflow writes to, a folder or a server's address.
+        folder: where tensorboard and wandb write; what mlflow writes to, a folder or an address (`http://...`).
     """
 
     tool: Literal["none", "tensorboard", "wandb", "mlflow"] = "none"

@@ -9,52 +9,16 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.class_weight import compute_class_weight
 
-from emovoz.features import ClipFeatures, collate
+from emovoz.features import collate
 from emovoz.inference import probabilities
-from emovoz.model import EmotionHead, EmotionHeadConfig
 from emovoz.settings import Augmentation, Model, Training
-from emovoz.training import Fitted, fit
+from emovoz.training import fit
 from emovoz.training.examples import Examples
-from emovoz.training.gradient import _optimiser
-from emovoz.training.losses import inverse_frequency_weights
+from emovoz.training.optimiser import optimiser_of
+from fits import accuracy, examples, head, tensors
 
-LABELS = ["anger", "joy", "sadness"]
 FIXED: dict[str, Any] = {"layer_mix": "concatenate", "layer_norm": False, "pooling": "mean_std", "standardise": True}
-
-
-def examples(
-    clips: int, seed: int = 0, *, layers: int = 2, text: bool = False, informative: int | None = None
-) -> Examples:
-    """Random features whose mean depends on the label; with `informative`, only in that layer."""
-    random = np.random.default_rng(seed)
-    directions = np.random.default_rng(99).normal(size=(3, 8))
-    features, targets = [], []
-    for i in range(clips):
-        target = i % 3
-        values = random.normal(size=(layers, int(random.integers(5, 30)), 8))
-        values[slice(None) if informative is None else informative] += directions[target]
-        by_modality = {"speech": torch.tensor(values).half()}
-        if text:
-            by_modality["text"] = torch.tensor(random.normal(size=(2, 6, 4)) + directions[target, :4]).half()
-        features.append(ClipFeatures(by_modality))
-        targets.append(target)
-    return Examples(features, targets, [str(i) for i in range(clips)])
-
-
-def head(seed: int = 0, *, layers: int = 2, text: bool = False, **model: Any) -> EmotionHead:
-    torch.manual_seed(seed)
-    shapes = {"speech": (layers, 8), **({"text": (2, 4)} if text else {})}
-    return EmotionHead(EmotionHeadConfig.of(Model(**model), shapes, LABELS))
-
-
-def accuracy(fitted: Fitted, test: Examples) -> float:
-    return float((probabilities(fitted.head, test.features).argmax(1) == test.targets).mean())
-
-
-def tensors(fitted: Fitted) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in fitted.head.state_dict().items()}
 
 
 def choices(setting: str) -> list[dict[str, Any]]:
@@ -125,18 +89,12 @@ def test_layer_weights_have_their_own_rate_and_do_not_decay() -> None:
     model = head()
     mix = model.get_parameter("branches.speech.mix.layer_weights")
     training = Training(learning_rate=1e-4, layer_learning_rate=0.02, weight_decay=0.3)
-    groups = _optimiser(model, training).param_groups
+    groups = optimiser_of(model, training).param_groups
     (of_layers,) = [g for g in groups if any(p is mix for p in g["params"])]
     assert (of_layers["lr"], of_layers["weight_decay"], len(of_layers["params"])) == (0.02, 0.0, 1)
     decayed = [p for g in groups if g["weight_decay"] for p in g["params"]]
     assert {p.ndim for p in decayed} == {2}
     assert sum(len(g["params"]) for g in groups) == len(list(model.parameters()))
-
-
-def test_class_weights_are_those_of_scikit_learn() -> None:
-    targets = [0] * 17 + [1] * 3 + [2] * 5
-    theirs = compute_class_weight("balanced", classes=np.arange(3), y=np.array(targets))
-    np.testing.assert_allclose(inverse_frequency_weights(targets, 3), theirs, rtol=1e-6)
 
 
 def test_logistic_regression_is_that_of_scikit_learn() -> None:

@@ -26,6 +26,10 @@ ATTENTION = (SEQUENCES[0], [*SEQUENCES[1], "model.pooling=attention", "model.lay
 TIME = (ATTENTION[0], [*ATTENTION[1], "model.fusion=time"])
 RESNET = ("default", [*SEQUENCES[1], "model.front_end=resnet34", "features.stride=8"])
 QUIET = ["model.dropout=0", "model.input_dropout=0", "augmentation.modality_dropout=0"]
+PLATEAU = ["training.schedule=plateau", "training.plateau_patience=1", "training.plateau_factor=0.5"]
+WITHIN = ["training.validate_every=3", "training.patience=9"]
+SGD = ["training.optimiser=sgd", "training.learning_rate=0.05", "training.warmup=0.2"]
+BALANCED = ["training.sampling=balanced", "training.accumulation=2", "training.optimiser=rmsprop"]
 BEST = ["training.keep=best", "training.patience=3", "training.epochs=12", "training.learning_rate=0.01"]
 
 VIEWS = ["augmentation.views=2", "augmentation.speed={}", "augmentation.noise={}", "augmentation.mixup=0.4"]
@@ -43,6 +47,8 @@ PLANS: dict[str, tuple[tuple[str, list[str]], list[str], bool, list[int]]] = {
     "adapters": (FROZEN, ["speech.lora={last: 1, dropout: 0.2}", "text.lora={last: 2}"], False, [50, 120]),
     "crop": (ATTENTION, ["augmentation.crop_seconds=0.5"], True, [130]),
     "views, crop and mixup": (ATTENTION, [*VIEWS, "augmentation.crop_seconds=0.5"], True, [90]),
+    "plateau within epochs": (FROZEN, [*BEST, *PLATEAU, *SGD, *WITHIN], True, [80, 100]),
+    "balanced, accumulated": (ATTENTION, [*BALANCED, "training.loss=focal"], True, [80]),
     "crop and mixup, second fit": (
         TIME,
         ["augmentation.crop_seconds=0.5", "augmentation.mixup=0.4"],

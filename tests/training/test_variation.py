@@ -5,12 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import cross_entropy
 
 from emovoz.features import ClipFeatures
 from emovoz.settings import Augmentation
 from emovoz.training.examples import Example, Examples
-from emovoz.training.losses import inverse_frequency_weights, weighted_cross_entropy
 from emovoz.training.variation import Varied, mix
 
 CLASSES = 3
@@ -145,23 +143,3 @@ def test_only_what_both_clips_have_is_mixed_and_without_it_the_clip_stays_itself
     alone = mix(mute, deaf, 0.6, CLASSES)
     assert set(alone.features.by_modality) == {"text"}
     assert alone.target.tolist() == [0, 1, 0]
-
-
-def test_certain_labels_cost_what_indices_cost() -> None:
-    random = torch.Generator().manual_seed(0)
-    logits, targets = torch.randn(50, CLASSES, generator=random), torch.randint(CLASSES, (50,), generator=random)
-    certain = torch.eye(CLASSES)[targets]
-    for weights in (None, inverse_frequency_weights(targets.tolist(), CLASSES)):
-        expected = cross_entropy(logits, targets, weight=weights)
-        assert torch.equal(weighted_cross_entropy(logits, targets, weights), expected)
-        torch.testing.assert_close(weighted_cross_entropy(logits, certain, weights), expected)
-
-
-def test_mixed_labels_cost_their_share_of_each() -> None:
-    logits = torch.tensor([[1.0, -1.0, 0.5]])
-    costs = [cross_entropy(logits, torch.tensor([i])).item() for i in range(CLASSES)]
-    mixed = torch.tensor([[0.3, 0.7, 0.0]])
-    assert weighted_cross_entropy(logits, mixed, None).item() == pytest.approx(0.3 * costs[0] + 0.7 * costs[1])
-    weights = torch.tensor([2.0, 0.5, 9.0])
-    expected = (0.3 * 2 * costs[0] + 0.7 * 0.5 * costs[1]) / (0.3 * 2 + 0.7 * 0.5)
-    assert weighted_cross_entropy(logits, mixed, weights).item() == pytest.approx(expected)

@@ -23,6 +23,17 @@ def compute_device() -> torch.device:
         raise InputError(f"EMOVOZ_DEVICE={named}: no such device; cpu, cuda, cuda:1, ...") from error
 
 
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether a device can, itself and not by emulation."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    try:
+        torch.ones(1, 1, dtype=torch.bfloat16, device=device).mm(torch.ones(1, 1, dtype=torch.bfloat16, device=device))
+    except (RuntimeError, TypeError):
+        return False
+    return True
+
+
 def to_device(module: Module, device: torch.device) -> Module:
     """The module itself, moved."""
     return module.to(device)

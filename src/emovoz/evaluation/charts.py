@@ -28,7 +28,8 @@ def axis_of(values: Sequence[float], *, whole: bool = False) -> Axis | None:
 
     Args:
         values: to be drawn.
-        whole: begin and end where the values do, with ticks at whole numbers, as epochs want it; else at round ends.
+        whole: begin and end where the values do, with ticks at whole numbers, as epochs and steps want it; else at
+            round ends.
 
     >>> [text for _, text in axis_of([0.44, 0.71]).ticks]
     ['0.4', '0.5', '0.6', '0.7', '0.8']
@@ -52,19 +53,24 @@ def axis_of(values: Sequence[float], *, whole: bool = False) -> Axis | None:
 def curve_panel(histories: Sequence[Mapping[str, Any]], measure: str) -> dict[str, Any] | None:
     """One measure's curve for every fit and their mean, in the coordinates of an SVG; None where nothing was measured.
 
+    They run over epochs, or over steps where there were validations within an epoch.
+
     Args:
         histories: fits with their epochs, as in results.json.
         measure: `loss` or `dev_macro_f1`.
     """
-    fits = [(fit, _series(fit, measure)) for fit in histories]
+    entries = [entry for fit in histories for entry in fit.get("epochs") or []]
+    unit = "epoch" if all(float(entry["epoch"]).is_integer() for entry in entries) else "step"
+    fits = [(fit, _series(fit, measure, unit)) for fit in histories]
     fits = [(fit, series) for fit, series in fits if series]
-    across = axis_of([epoch for _, series in fits for epoch in series], whole=True)
+    across = axis_of([at for _, series in fits for at in series], whole=True)
     up = axis_of([value for _, series in fits for value in series.values()])
     if across is None or up is None:
         return None
     mean = _mean([series for _, series in fits])
     return {
         "measure": measure,
+        "unit": unit,
         "width": _WIDTH,
         "height": _HEIGHT,
         "frame": {"left": _LEFT, "right": _RIGHT, "top": _TOP, "bottom": _BOTTOM},
@@ -77,20 +83,20 @@ def curve_panel(histories: Sequence[Mapping[str, Any]], measure: str) -> dict[st
     }
 
 
-def _series(fit: Mapping[str, Any], measure: str) -> dict[int, float]:
-    epochs = [(entry["epoch"], entry.get(measure)) for entry in fit.get("epochs") or []]
-    return {epoch: value for epoch, value in epochs if value is not None and math.isfinite(value)}
+def _series(fit: Mapping[str, Any], measure: str, unit: str) -> dict[int, float]:
+    entries = [(entry[unit], entry.get(measure)) for entry in fit.get("epochs") or []]
+    return {at: value for at, value in entries if value is not None and math.isfinite(value)}
 
 
 def _mean(fits: Sequence[Mapping[int, float]]) -> dict[int, float]:
     # Where early stopping has left only a few fits, their mean would look like a turn of the curve.
-    values = {epoch: [fit[epoch] for fit in fits if epoch in fit] for epoch in sorted({e for fit in fits for e in fit})}
+    values = {at: [fit[at] for fit in fits if at in fit] for at in sorted({at for fit in fits for at in fit})}
     enough = min(len(fits) / 2, max(len(those) for those in values.values()))
-    return {epoch: statistics.fmean(those) for epoch, those in values.items() if len(those) >= enough}
+    return {at: statistics.fmean(those) for at, those in values.items() if len(those) >= enough}
 
 
 def _points(series: Mapping[int, float], across: Axis, up: Axis) -> list[tuple[float, float]]:
-    return [(_x(across, epoch), _y(up, value)) for epoch, value in series.items()]
+    return [(_x(across, at), _y(up, value)) for at, value in series.items()]
 
 
 def _x(axis: Axis, value: float) -> float:

@@ -142,6 +142,7 @@ def _run(
                     encoders,
                     labels=labels,
                     group=cut.column or "speaker",
+                    part=f"fold{fold}",
                 )
                 trained = time.perf_counter()
                 held = examples.select(test)

@@ -37,7 +37,7 @@ class Recognizer:
         encoders: those whose features the head was trained on.
         recipe: how it was trained.
         name: what predictions call it.
-        history: loss and scores of each epoch.
+        history: loss and dev score of each validation.
         data: what it has learned from: fingerprint, number of clips, labels.
         thresholds: by label, what the decision is taken by (see `emovoz.inference.thresholds`); by default the most
             probable label is the decision, which is what equal thresholds give.

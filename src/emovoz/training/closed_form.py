@@ -8,6 +8,7 @@ from torch import nn
 from emovoz.model import EmotionHead
 from emovoz.settings import Training
 from emovoz.training.examples import Examples
+from emovoz.training.losses import class_counts, class_weights
 from emovoz.training.pooled import Decider, collate_pooled_examples, fit_scales, pooled_examples
 
 
@@ -21,9 +22,10 @@ def fit_logistic_regression(head: EmotionHead, examples: Examples, training: Tra
     batch = collate_pooled_examples([pooled[i] for i in range(len(pooled))], head.fusion.dims)
     with torch.no_grad():
         joined = Decider(head).joined({name: values.to(head.device) for name, values in batch.items()})
+    weights = class_weights(training, class_counts(examples.targets, len(head.config.labels)))
     model = LogisticRegression(
         C=training.regularisation,
-        class_weight="balanced" if training.class_weights == "inverse" else None,
+        class_weight=dict(enumerate(weights.tolist())) if weights is not None else None,
         max_iter=2000,
         random_state=training.seed,
     )

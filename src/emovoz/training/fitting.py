@@ -1,8 +1,10 @@
 """fit: a head and examples in, a fitted head out; which way is for the recipe to say."""
 
 import json
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file, save_file
 
@@ -12,13 +14,16 @@ from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples
 from emovoz.training.thresholds import thresholds_on
 
+if TYPE_CHECKING:
+    from emovoz.training.tracking import Run
+
 NOTHING_VARIED = Augmentation()
 _WEIGHTS, _HISTORY = "fitted.safetensors", "history.json"
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted head in eval mode, what each epoch gave (nothing for a closed form), and thresholds by label, if any."""
+    """A fitted head in eval mode, what each validation gave (nothing for a closed form), and thresholds, if any."""
 
     head: EmotionHead
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -33,21 +38,23 @@ def fit(
     *,
     augmentation: Augmentation = NOTHING_VARIED,
     checkpoint: Checkpoint | None = None,
+    run: "Run | None" = None,
 ) -> Fitted:
     """Fit a head.
 
     Args:
         head: its weights are the start, and are changed.
         examples: to learn from.
-        dev: to choose or judge the epochs by, and to fit thresholds to; None keeps the last, without thresholds.
+        dev: to choose or judge the states by, and to fit thresholds to; None keeps the last, without thresholds.
         training: the settings.
         augmentation: what the clips are shown as, while it is fitted by gradient.
         checkpoint: where the state is kept while it is fitted by gradient, and taken up again.
+        run: as what a tracker is told of it while it is fitted by gradient; None tells none.
 
     Raises:
         FloatingPointError: the loss stopped being a number.
     """
-    fitted = _fitted(head, examples, dev, training, augmentation, checkpoint)
+    fitted = _fitted(head, examples, dev, training, augmentation, checkpoint, run)
     if dev is None or not training.thresholds:
         return fitted
     return replace(fitted, thresholds=thresholds_on(fitted.head, dev))
@@ -60,18 +67,21 @@ def _fitted(
     training: Training,
     augmentation: Augmentation,
     checkpoint: Checkpoint | None,
+    run: "Run | None",
 ) -> Fitted:
     if training.method == "logistic_regression":
         from emovoz.training.closed_form import fit_logistic_regression
 
         return Fitted(fit_logistic_regression(head, examples, training))
-    from emovoz.training.gradient import fit_by_gradient
+    # transformers prints a line as it is imported where WANDB_MODE is offline; stdout is for results
+    with redirect_stdout(sys.stderr):
+        from emovoz.training.gradient import fit_by_gradient
 
     if checkpoint is None:
-        return Fitted(*fit_by_gradient(head, examples, dev, training, augmentation))
+        return Fitted(*fit_by_gradient(head, examples, dev, training, augmentation, run=run))
     done = _finished(head, checkpoint)
     if done is None:
-        done = Fitted(*fit_by_gradient(head, examples, dev, training, augmentation, checkpoint))
+        done = Fitted(*fit_by_gradient(head, examples, dev, training, augmentation, checkpoint, run))
         _keep_finished(done, checkpoint)
     return done
 

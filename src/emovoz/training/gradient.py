@@ -1,32 +1,35 @@
-"""Fitting by gradient: transformers' Trainer, AdamW, and the best epoch by dev macro-F1."""
+"""Fitting by gradient: transformers' Trainer, with the recipe's loss, order of clips, optimiser and schedule."""
 
-import json
+import gc
 import math
-import shutil
 import tempfile
-import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
-from transformers import EvalPrediction, Trainer, TrainerCallback, TrainingArguments
+from torch.utils.data import Sampler
+from transformers import EvalPrediction, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from emovoz.encoders.placement import compute_device
 from emovoz.encoders.pretrained import quiet_transformers
 from emovoz.model import EmotionHead
-from emovoz.model.tuned import TUNED, TunedHead
-from emovoz.progress import progress, say
+from emovoz.progress import progress
 from emovoz.settings import Augmentation, Training
+from emovoz.training.callbacks import BestState, Epochs, Keeper, Validations
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples, collate_examples
-from emovoz.training.losses import inverse_frequency_weights, weighted_cross_entropy
+from emovoz.training.losses import Objective, class_counts, class_weights, loss_of, objective_of, weight_of
+from emovoz.training.optimiser import optimiser_of, schedule_of
 from emovoz.training.pooled import Decider, collate_pooled_examples, fit_scales, pooled_examples
+from emovoz.training.sampling import Balanced, shown_counts
+from emovoz.training.tracking import Run, tracked
 from emovoz.training.variation import Varied
 
 
@@ -37,8 +40,9 @@ def fit_by_gradient(
     training: Training,
     augmentation: Augmentation,
     checkpoint: Checkpoint | None = None,
+    run: Run | None = None,
 ) -> tuple[EmotionHead, list[dict[str, Any]]]:
-    """The fitted head in eval mode, and loss and dev macro-F1 of each epoch; arguments as in `fit`."""
+    """The fitted head in eval mode, and loss and dev macro-F1 of each validation; arguments as in `fit`."""
     model: nn.Module = head
     collate = partial(collate_examples, shapes=head.input_shapes)
     if head.pooling_is_fixed:
@@ -49,11 +53,8 @@ def fit_by_gradient(
         # the adapters of a tuned head change nothing yet
         fit_scales(head, pooled_examples(head, examples))
     classes = len(head.config.labels)
-    weights = None
-    if training.class_weights == "inverse":
-        weights = inverse_frequency_weights(examples.targets, classes).to(compute_device())
     varied = Varied(examples, augmentation, training.seed, classes)
-    best = _BestEpoch(training.patience)
+    best = BestState(training.patience)
     state = checkpoint.state() if checkpoint else None
     if state:
         best.load(state)
@@ -61,41 +62,114 @@ def fit_by_gradient(
         tempfile.TemporaryDirectory() as scratch,
         quiet_transformers(),
         progress("training", training.epochs) as advance,
+        tracked(run) as trackers,
+        _nothing_to_collect(),
     ):
-        trainer = Trainer(
+        trainer = _Trainer(
+            training,
+            examples.targets,
+            classes,
             model=model,
-            args=_arguments(training, scratch, validate=dev is not None),
+            args=_arguments(training, scratch, run),
             data_collator=collate,
             train_dataset=varied,
             eval_dataset=dev,
-            compute_loss_func=partial(_loss, weights=weights),
             compute_metrics=_macro_f1,
             callbacks=[
+                Validations(training.validate_every, dev=dev is not None),
                 *([best] if training.keep == "best" else []),
-                _Epochs(varied, advance),
-                *([_Keeper(checkpoint, best)] if checkpoint else []),
+                Epochs(varied, advance),
+                *([Keeper(checkpoint, best)] if checkpoint else []),
+                *trackers,
             ],
-            optimizers=(_optimiser(model, training), None),
+            optimizers=(optimiser_of(model, training), None),
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=str(state) if state else None)
     best.restore(model)
-    return head.eval(), _history(trainer.state.log_history)
+    return head.eval(), history_of(trainer.state.log_history)
 
 
-def _arguments(training: Training, scratch: str, *, validate: bool) -> TrainingArguments:
+class _Trainer(Trainer):
+    """transformers' Trainer, told what it has no arguments for.
+
+    Args:
+        training: the settings.
+        targets: index of each clip's label.
+        classes: how many labels there are.
+        arguments: of the Trainer.
+    """
+
+    def __init__(self, training: Training, targets: Sequence[int], classes: int, **arguments: Any) -> None:
+        self.training, self.targets, self.classes = training, targets, classes
+        counts = shown_counts(training, class_counts(targets, classes)).to(compute_device())
+        self.weights = class_weights(training, counts)
+        objective = objective_of(training, self.weights, counts)
+        super().__init__(compute_loss_func=partial(_loss, objective=objective), **arguments)
+
+    def get_batch_samples(self, *arguments: Any) -> tuple[list[dict[str, Tensor]], Tensor]:
+        """The batches of a step, and what their clips weigh together: each batch's loss is divided by it.
+
+        So the gradients of batches that are added up are those of one batch as large.
+        """
+        batches, _ = super().get_batch_samples(*arguments)
+        weighed = [weight_of(batch["labels"], self.weights, self.classes) for batch in batches]
+        return batches, torch.stack(weighed).sum()
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
+        if self.training.sampling == "balanced":
+            return Balanced(self.targets, self.training.seed)
+        return super()._get_train_sampler(train_dataset)
+
+    def evaluate(self, *arguments: Any, **named: Any) -> dict[str, float]:
+        """Scores on the dev clips; what is drawn for dropout afterwards does not depend on whether any were scored."""
+        with torch.random.fork_rng(devices=[]):
+            return super().evaluate(*arguments, **named)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The recipe's schedule."""
+        schedule: Any = schedule_of(optimizer or self.optimizer, self.training, num_training_steps)
+        self.lr_scheduler = schedule
+        return schedule
+
+    def compute_loss_context_manager(self) -> Any:
+        """Reduced precision where clips are learned from; dev clips are scored as the saved head scores."""
+        if self.training.precision == "float32" or not torch.is_grad_enabled():
+            return nullcontext()
+        return torch.autocast(self.args.device.type, torch.bfloat16)
+
+
+def _loss(outputs: Any, labels: Tensor, num_items_in_batch: Tensor | None = None, *, objective: Objective) -> Tensor:
+    # dev clips: the cross-entropy of what the head says, whatever it learns by
+    if not torch.is_grad_enabled():
+        return loss_of(outputs.logits, labels)
+    return objective(outputs.logits, labels, total=num_items_in_batch)
+
+
+class _Arguments(TrainingArguments):
+    """The Trainer's arguments, as which trackers show the recipe's settings: of its own, most are idle here."""
+
+    shown: Mapping[str, Any] = MappingProxyType({})
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(self.shown)
+
+
+def _arguments(training: Training, scratch: str, run: Run | None) -> TrainingArguments:
     device = compute_device()
-    arguments = TrainingArguments(
+    arguments = _Arguments(
         output_dir=scratch,
         num_train_epochs=training.epochs,
         per_device_train_batch_size=training.batch_size,
         per_device_eval_batch_size=training.batch_size,
+        gradient_accumulation_steps=training.accumulation,
         learning_rate=training.learning_rate,
-        lr_scheduler_type="linear",
+        max_grad_norm=training.gradient_clip,
         seed=training.seed,
         data_seed=training.seed,
-        eval_strategy="epoch" if validate else "no",
-        logging_strategy="epoch",
+        # when to validate and to log is for a callback to say
+        eval_strategy="no",
+        logging_strategy="no",
         logging_nan_inf_filter=False,
         save_strategy="no",
         report_to="none",
@@ -105,30 +179,12 @@ def _arguments(training: Training, scratch: str, *, validate: bool) -> TrainingA
         use_cpu=device.type == "cpu",
         dataloader_pin_memory=device.type == "cuda",
     )
+    if run is not None:
+        arguments.shown = run.settings
     # with several GPUs in sight the Trainer would multiply the recipe's batch size
     if arguments.n_gpu > 1:
         arguments._n_gpu = 1
     return arguments
-
-
-def _optimiser(head: nn.Module, training: Training) -> torch.optim.Optimizer:
-    """AdamW; layer weights learn at their own rate, and neither they nor biases, norms and lone vectors decay."""
-    adapters = head.adapter_groups if isinstance(head, TunedHead) else []
-    named = [(name, parameter) for name, parameter in head.named_parameters() if not name.startswith(TUNED)]
-    layers = [parameter for name, parameter in named if name.endswith("layer_weights")]
-    vectors = [parameter for name, parameter in named if parameter.ndim == 1 and not name.endswith("layer_weights")]
-    matrices = [parameter for _, parameter in named if parameter.ndim > 1]
-    groups = [
-        {"params": matrices, "lr": training.learning_rate, "weight_decay": training.weight_decay},
-        {"params": vectors, "lr": training.learning_rate, "weight_decay": 0.0},
-        {"params": layers, "lr": training.layer_learning_rate, "weight_decay": 0.0},
-        *({**group, "weight_decay": training.weight_decay} for group in adapters),
-    ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
-
-
-def _loss(outputs: Any, labels: Tensor, num_items_in_batch: Any = None, *, weights: Tensor | None) -> Tensor:
-    return weighted_cross_entropy(outputs.logits, labels, weights)
 
 
 def _macro_f1(prediction: EvalPrediction) -> dict[str, float]:
@@ -136,98 +192,48 @@ def _macro_f1(prediction: EvalPrediction) -> dict[str, float]:
     return {"macro_f1": float(f1_score(prediction.label_ids, guesses, average="macro", zero_division=0))}
 
 
-def _history(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    epochs: dict[int, dict[str, Any]] = {}
-    for entry in log:
-        epoch = epochs.setdefault(
-            round(entry["epoch"]), {"epoch": round(entry["epoch"]), "loss": None, "dev_macro_f1": None}
-        )
-        if "loss" in entry:
-            epoch["loss"] = entry["loss"]
-        if "eval_macro_f1" in entry:
-            epoch["dev_macro_f1"] = entry["eval_macro_f1"]
-    return list(epochs.values())
+def history_of(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """An entry a validation, or an epoch where none was scored: epoch, step, mean loss since the last, dev macro-F1.
 
+    The epoch is a whole number at its end, and a fraction within it.
 
-class _BestEpoch(TrainerCallback):
-    """Keeps the weights of the epoch with the best dev macro-F1, and stops when patience is at an end."""
+    Args:
+        log: the Trainer's.
 
-    def __init__(self, patience: int) -> None:
-        self.patience, self.since, self.best = patience, 0, -math.inf
-        self.state: dict[str, Tensor] | None = None
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, **now: Any) -> None:
-        metrics, model = now["metrics"], now["model"]
-        if metrics["eval_macro_f1"] > self.best:
-            self.best, self.since = metrics["eval_macro_f1"], 0
-            self.state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-        else:
-            self.since += 1
-            control.should_training_stop |= 0 < self.patience <= self.since
-
-    def restore(self, head: nn.Module) -> None:
-        if self.state is not None:
-            head.load_state_dict(self.state)
-
-    def save(self, folder: Path) -> None:
-        (folder / "best.json").write_text(json.dumps({"best": self.best, "since": self.since}))
-        if self.state is not None:
-            save_file(self.state, folder / "best.safetensors")
-
-    def load(self, folder: Path) -> None:
-        told = json.loads((folder / "best.json").read_text())
-        self.best, self.since = told["best"], told["since"]
-        if (folder / "best.safetensors").is_file():
-            self.state = load_file(folder / "best.safetensors")
-
-
-class _Keeper(TrainerCallback):
-    """Makes a checkpoint after an epoch, if the last is old enough: what the Trainer saves, and the best epoch."""
-
-    def __init__(self, checkpoint: Checkpoint, best: _BestEpoch) -> None:
-        self.checkpoint, self.best = checkpoint, best
-        self.last = time.monotonic()
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        due = time.monotonic() - self.last >= self.checkpoint.seconds
-        # the last epoch needs none: the fitted head follows at once
-        control.should_save = due and not control.should_training_stop
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        # patience may have come to its end just now
-        control.should_save &= not control.should_training_stop
-
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        saved = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        # the Trainer's own settings: nothing reads them, and only unpickling could
-        (saved / "training_args.bin").unlink()
-        self.best.save(saved)
-        with self.checkpoint.writing() as folder:
-            shutil.copytree(saved, folder, dirs_exist_ok=True)
-        shutil.rmtree(saved)
-        self.last = time.monotonic()
-
-
-class _Epochs(TrainerCallback):
-    """Tells the examples which epoch it is, shows progress, and stops a run whose loss is no number."""
-
-    def __init__(self, examples: Varied, advance: Any) -> None:
-        self.examples, self.advance = examples, advance
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.epoch:
-            say(f"training goes on after epoch {round(state.epoch)} of {args.num_train_epochs}")
-            self.advance(round(state.epoch))
-
-    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.examples.epoch = round(state.epoch or 0)
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.advance(1)
-
-    def on_log(self, args: Any, state: Any, control: Any, **now: Any) -> None:
-        logs = now["logs"]
-        if not math.isfinite(logs.get("loss", 0.0)):
-            raise FloatingPointError(
-                f"the loss is {logs['loss']} in epoch {round(state.epoch)}; lower training.learning_rate"
+    >>> log = [{"loss": 2.0, "step": 3, "epoch": 0.5}, {"loss": 1.0, "step": 6, "epoch": 1.0}]
+    >>> history_of([*log, {"eval_macro_f1": 0.4, "step": 6, "epoch": 1.0}])
+    [{'epoch': 1, 'step': 6, 'loss': 1.5, 'dev_macro_f1': 0.4}]
+    """
+    scored = any("eval_macro_f1" in told for told in log)
+    history = []
+    costs: list[float] = []
+    done = 0
+    for told in log:
+        if "loss" in told:
+            costs += [told["loss"]] * (told["step"] - done)
+            done = told["step"]
+        if "eval_macro_f1" in told or ("loss" in told and not scored):
+            epoch = told["epoch"]
+            history.append(
+                {
+                    "epoch": int(epoch) if epoch == int(epoch) else epoch,
+                    "step": told["step"],
+                    "loss": math.fsum(costs) / len(costs),
+                    "dev_macro_f1": told.get("eval_macro_f1"),
+                }
             )
+            costs = []
+    return history
+
+
+@contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """Without the objects that are there already in the Trainer's search for garbage, which takes half a second."""
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

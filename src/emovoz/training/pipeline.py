@@ -1,7 +1,7 @@
 """train: a labelled corpus and a recipe in, a recogniser out."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +10,19 @@ from typing import Any
 import torch
 
 from emovoz.corpus import Corpus, held_out
+from emovoz.encoders.placement import compute_device, computes_in_bfloat16
 from emovoz.errors import ClipError, InputError
 from emovoz.features import FeatureStore, FrozenEncoders, View, default_store, features_of, features_of_views, views_of
 from emovoz.inference import Recognizer
 from emovoz.model import EmotionHead, EmotionHeadConfig
 from emovoz.model.tuned import TunedHead, untrained_layers
 from emovoz.recipe import Recipe
+from emovoz.settings import Training
 from emovoz.training.checkpoints import SECONDS, Checkpoint, open_checkpoint
 from emovoz.training.examples import Examples, labelled_examples
 from emovoz.training.fitting import Fitted, fit
 from emovoz.training.pooled import pooled_where_fixed
+from emovoz.training.tracking import Run, check_tracker
 from emovoz.training.word_places import word_places
 
 
@@ -111,6 +114,7 @@ def train_head(
     dev: Examples | None = None,
     group: str = "speaker",
     checkpoint: Checkpoint | None = None,
+    part: str = "",
 ) -> Fitted:
     """Fit a head to the examples of a corpus.
 
@@ -124,8 +128,9 @@ def train_head(
             and wants thresholds, a second fit without a held-out part gives them, and the history.
         group: what must not be shared between the two sides then.
         checkpoint: as in `fit`.
+        part: of the work; a tracker's run is named after it.
     """
-    training, augmentation = recipe.training, recipe.augmentation
+    training, augmentation, run = recipe.training, recipe.augmentation, Run.of(recipe, part)
     labels = labels or corpus.labels
     check_ready(recipe, dev=dev is not None)
     head = new_head(recipe, encoders, labels)
@@ -138,30 +143,43 @@ def train_head(
             training,
             augmentation=augmentation,
             checkpoint=checkpoint,
+            run=run,
         )
-    fitted = fit(head, examples, dev, training, augmentation=augmentation, checkpoint=checkpoint)
+    fitted = fit(head, examples, dev, training, augmentation=augmentation, checkpoint=checkpoint, run=run)
     if dev is not None or not training.thresholds:
         return fitted
     curve = checkpoint and checkpoint.of("curve")
-    measured = _measured(corpus, examples, recipe, encoders, labels, curve, group=group)
+    measured = _measured(corpus, examples, recipe, encoders, labels, curve, group=group, part=part)
     return replace(fitted, history=measured.history, thresholds=measured.thresholds)
 
 
 def check_ready(recipe: Recipe, *, dev: bool) -> None:
-    """Raise InputError where a fit would fail for want of dev clips.
+    """Raise InputError where a fit would fail for what is not here: dev clips, a tracker, a device's precision.
 
     Args:
         recipe: to be trained.
         dev: whether dev clips are given.
     """
     training = recipe.training
+    faults = [] if dev else list(_without_dev(training))
+    if training.precision == "bfloat16" and not computes_in_bfloat16(compute_device()):
+        faults.append(f"training.precision bfloat16: the device {compute_device()} does not compute in it; use float32")
+    if faults:
+        raise InputError(faults)
+    check_tracker(recipe.tracking)
+
+
+def _without_dev(training: Training) -> Iterator[str]:
+    """What cannot be where no dev clips are given."""
     ways = {"keep best": "set keep to last", "thresholds": "set thresholds to false"}
     asked = {"keep best": training.chooses_epoch, "thresholds": training.thresholds}
-    if not dev and training.dev_fraction == 0 and any(asked.values()):
-        raise InputError(
-            f"training.{name} needs dev clips: give some, or a training.dev_fraction, or {way}"
-            for name, way in ways.items()
-            if asked[name]
+    for name, way in ways.items():
+        if asked[name] and training.dev_fraction == 0:
+            yield f"training.{name} needs dev clips: give some, or a training.dev_fraction, or {way}"
+    if training.schedule == "plateau" and not training.chooses_epoch:
+        yield (
+            "training.schedule plateau needs dev clips to score: give some, or set training.keep to best, which holds "
+            "some out, or choose another schedule"
         )
 
 
@@ -174,13 +192,20 @@ def _measured(
     checkpoint: Checkpoint | None,
     *,
     group: str = "speaker",
+    part: str = "",
 ) -> Fitted:
     """A fit that is judged on a part held out of it; the model itself learns from everything."""
     rest, held = held_out(corpus, recipe.training.dev_fraction, group=group, seed=recipe.training.seed)
     head = new_head(recipe, encoders, labels)
     judged = examples.select(held)
     return fit(
-        head, examples.select(rest), judged, recipe.training, augmentation=recipe.augmentation, checkpoint=checkpoint
+        head,
+        examples.select(rest),
+        judged,
+        recipe.training,
+        augmentation=recipe.augmentation,
+        checkpoint=checkpoint,
+        run=Run.of(recipe, f"{part}-held-out".lstrip("-")),
     )
 
 
