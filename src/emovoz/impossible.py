@@ -154,7 +154,8 @@ def _in_augmentation(recipe: "Recipe") -> Iterator[str]:
         yield "augmentation.views needs an effect, such as augmentation.speed={}, or augmentation.crop waveform"
     if augmentation.views:
         yield from _in_views(augmentation)
-    else:
+    elif "views" not in augmentation.model_fields_set:
+        # a recipe whose views are switched off may keep their settings
         changed = [
             name for name in ("probability", "seed") if getattr(augmentation, name) != default_of(Augmentation, name)
         ]
