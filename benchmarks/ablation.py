@@ -24,7 +24,7 @@ HEARD: dict[str, Any] = {
     "speech": {"model": "whisper-base", "layers": "all"},
     "features": {"stride": 4},
     "model": {"hidden_layers": 1, "hidden_width": 256, "dropout": 0.3},
-    "training": {"epochs": 20, "batch_size": 32, "keep": "last"},
+    "training": {"epochs": 12, "batch_size": 32, "keep": "last"},
 }
 READ: dict[str, Any] = {
     "text": {"model": "multilingual-e5-small", "layers": [6, 9, 11]},
@@ -97,7 +97,7 @@ def _heard(scratch: Path, seeds: str) -> list[str]:
     clips = runs["base"]["n"]
     return [
         "One `emovoz crossval` with a `--recipe` for each row on spanish-elicited: six classes, 14 speakers, 7 folds",
-        f"by speaker, {seeds} seeds, {clips} clips; Whisper base, frames of 80 ms, 20 epochs, the last kept; nothing",
+        f"by speaker, {seeds} seeds, {clips} clips; Whisper base, frames of 80 ms, 12 epochs, the last kept; nothing",
         "was tuned; the first row of each part is the same base. Intervals: bootstrap over clips.",
         f"The whole command took {seconds / 60:.0f} min, encoding included.",
         "",

@@ -76,7 +76,7 @@ def test_training_reaches_the_adapters_alone_and_leaves_the_encoder_as_it_was(
         loss = mse_loss(made, torch.ones_like(made))
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[0] > losses[1] > losses[2]
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in layers.parameters())
     after = encoder.model.state_dict()

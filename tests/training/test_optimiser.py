@@ -48,7 +48,7 @@ def rates(steps: int, scores: Mapping[int, float] | None = None, **settings: Any
         ({"schedule": "plateau"}, lambda step: 1),
         ({"schedule": "plateau", "warmup": 0.25}, lambda step: min(1, step / 5)),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_the_rate_of_every_step_is_that_of_the_schedule(settings: dict[str, Any], rate: Rate) -> None:
     np.testing.assert_allclose(rates(20, **settings), [rate(step) for step in range(20)])
