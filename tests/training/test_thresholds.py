@@ -91,17 +91,17 @@ def test_a_label_without_dev_clips_keeps_its_threshold() -> None:
 
 
 def spoken(speakers: int = 8) -> Corpus:
-    """Fear is rare: it is said in a third of the clips that say `la casa`, and never else."""
+    """Fear is rare: it is said in two fifths of the clips that say `la casa`, and never else."""
     return Corpus(
         [
             Clip(
                 f"s{speaker}-{i}",
-                transcription="la casa" if i < 6 else "hola",
-                label="fear" if i < 2 else "joy",
+                transcription="la casa" if i < 54 else "hola",
+                label="fear" if i < 22 else "joy",
                 speaker=f"s{speaker}",
             )
             for speaker in range(speakers)
-            for i in range(15)
+            for i in range(135)
         ]
     )
 
@@ -131,22 +131,22 @@ def test_predict_decides_by_the_thresholds_of_the_model_and_keeps_probabilities(
     assert recognizer.thresholds["fear"] < recognizer.thresholds["joy"]
     casa, hola = recognizer.predict([Clip("a", transcription="la casa"), Clip("b", transcription="hola")])
     assert (casa.label, hola.label) == ("fear", "joy")
-    # a third of those who say it are afraid
-    assert casa.scores["fear"] == pytest.approx(1 / 3, abs=0.02)
+    # 22 of 54 who say it are afraid
+    assert casa.scores["fear"] == pytest.approx(22 / 54, abs=0.02)
     assert sum(casa.scores.values()) == pytest.approx(1)
 
 
 def test_thresholds_given_to_predict_take_the_place_of_the_model_s(recognizer: Recognizer, tiny_bert: Path) -> None:
     clip = Clip("a", transcription="la casa")
     model = recognizer.thresholds or {}
-    ratio = model["joy"] * 0.5  # p(fear) / p(joy) = 1/2: fear needs a threshold below half of joy's
+    ratio = model["joy"] * 22 / 32  # p(fear) / p(joy) = 22/32: in that ratio fear and joy are decided alike
     assert recognizer.predict(clip, thresholds={"fear": ratio - 0.02})[0].label == "fear"
     assert recognizer.predict(clip, thresholds={"fear": ratio + 0.02})[0].label == "joy"
     plain = Recognizer(recognizer.head, recognizer.encoders, recognizer.recipe)
     assert plain.predict(clip)[0].label == "joy"
     # a label without one has 0.5
-    assert plain.predict(clip, thresholds={"fear": 0.24})[0].label == "fear"
-    assert plain.predict(clip, thresholds={"fear": 0.26})[0].label == "joy"
+    assert plain.predict(clip, thresholds={"fear": 0.32})[0].label == "fear"
+    assert plain.predict(clip, thresholds={"fear": 0.36})[0].label == "joy"
 
 
 def test_impossible_thresholds_are_told_at_once_and_before_anything_is_judged(recognizer: Recognizer) -> None:
@@ -210,9 +210,9 @@ def test_where_the_last_epoch_is_kept_thresholds_come_from_a_fit_without_the_hel
     tiny_bert: Path, tmp_path: Path
 ) -> None:
     store = FeatureStore(tmp_path)
-    by_gradient = {"method": "gradient", "keep": "last", "epochs": 6, "learning_rate": 0.02, "regularisation": 1}
+    by_gradient = {"method": "gradient", "keep": "last", "epochs": 6, "learning_rate": 0.01, "regularisation": 1}
+    by_gradient["dev_fraction"] = 0.5
     wanted = recipe(tiny_bert, **by_gradient)
-    # other proportions on either side, so that thresholds tell where they come from
     corpus = spoken()
     rest, held = held_out(corpus, wanted.training.dev_fraction, seed=0)
     whole = train(corpus, wanted, store=store)

@@ -9,6 +9,8 @@ from emovoz.training.examples import Examples
 
 GRID = np.arange(1, 20) / 20
 """The thresholds that are tried."""
+PRIOR_CLIPS = 5
+"""A label's threshold goes this many clips' worth back to 0.5."""
 FOLDS, ROUNDS = 5, 5
 """Of the cross-fit that says whether thresholds help."""
 
@@ -21,8 +23,9 @@ def thresholds_on(head: EmotionHead, dev: Examples) -> dict[str, float]:
 
 
 def fit_thresholds(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The thresholds [labels] with the best macro-F1 on these clips, or equal ones where none would help on others.
+    """Thresholds [labels] of good macro-F1 on these clips, or equal ones where they would not help on others.
 
+    A threshold from few clips of its label is drawn towards 0.5: of n clips, log(threshold / 0.5) counts n / (n + 5).
     Whether they help is asked of clips that did not fit them: thresholds fitted to four fifths of the clips decide on
     the last fifth, each fifth in turn. Unless the macro-F1 of these decisions is above that of the most probable
     labels in every one of five such rounds, all thresholds stay at 0.5. So few clips seldom move anything by luck, and
@@ -37,7 +40,7 @@ def fit_thresholds(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
     helps = all(
         _macro_f1(truth, _cross_fitted(truth, scores, seed), len(even)) > plain + 1e-9 for seed in range(ROUNDS)
     )
-    return ascend(truth, scores) if helps else even
+    return _shrunk(truth, scores) if helps else even
 
 
 def ascend(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -62,6 +65,11 @@ def ascend(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return thresholds
 
 
+def _shrunk(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    clips = np.bincount(truth, minlength=scores.shape[1])
+    return EVEN * (ascend(truth, scores) / EVEN) ** (clips / (clips + PRIOR_CLIPS))
+
+
 def _cross_fitted(truth: np.ndarray, scores: np.ndarray, seed: int) -> np.ndarray:
     """Decisions [clips], each by thresholds fitted without the clip; the folds have the labels in proportion."""
     order = np.random.default_rng(seed).permutation(len(truth))
@@ -70,7 +78,7 @@ def _cross_fitted(truth: np.ndarray, scores: np.ndarray, seed: int) -> np.ndarra
     for fold in range(FOLDS):
         test = dealt[fold::FOLDS]
         rest = np.setdiff1d(dealt, test)
-        found[test] = decisions(scores[test], ascend(truth[rest], scores[rest]))
+        found[test] = decisions(scores[test], _shrunk(truth[rest], scores[rest]))
     return found
 
 
