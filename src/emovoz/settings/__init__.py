@@ -1,0 +1,30 @@
+"""The sections of a recipe: every setting, typed, with its meaning and its default."""
+
+from emovoz.settings.augmentation import Augmentation, Effect, Gain, Noise, Reverb, SpecAugment, Speed, Tempo
+from emovoz.settings.base import Layers, Section, default_of, layer_numbers
+from emovoz.settings.encoding import Features, Lora, Speech, Text
+from emovoz.settings.model import Model
+from emovoz.settings.training import Evaluation, Tracking, Training
+
+__all__ = [
+    "Augmentation",
+    "Effect",
+    "Evaluation",
+    "Features",
+    "Gain",
+    "Layers",
+    "Lora",
+    "Model",
+    "Noise",
+    "Reverb",
+    "Section",
+    "SpecAugment",
+    "Speech",
+    "Speed",
+    "Tempo",
+    "Text",
+    "Tracking",
+    "Training",
+    "default_of",
+    "layer_numbers",
+]

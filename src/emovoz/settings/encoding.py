@@ -1,0 +1,74 @@
+"""How clips are encoded, and how their features are kept."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from emovoz.settings.base import Count, EncoderName, Fraction, KeptLayers, Layers, Positive, Section
+
+
+class Lora(Section):
+    """Low-rank adapters that are tuned inside an encoder (LoRA, Hu et al. 2021), in queries and values.
+
+    Attributes:
+        last: how many transformer layers are tuned, counted down from the highest hidden state used; those below stay
+            frozen and stored.
+        rank, alpha, dropout: of the adapters; what they add is multiplied by alpha / rank.
+        learning_rate: of the adapters.
+    """
+
+    last: Count = 2
+    rank: Count = 8
+    alpha: Positive = 16.0
+    dropout: Fraction = 0.0
+    learning_rate: Positive = 1e-4
+
+
+class Speech(Section):
+    """How the audio is encoded.
+
+    Attributes:
+        model: short name, local directory or hub id of the encoder.
+        layers: hidden states used: a list of numbers, 0 being the embedding output; `all`, the `last`, or `every N`
+            (the last, the Nth before it and so on).
+        lora: tune adapters inside the encoder; none by default.
+    """
+
+    model: EncoderName
+    layers: Layers = "all"
+    lora: Lora | None = None
+
+
+class Text(Section):
+    """How the words are encoded.
+
+    Attributes:
+        model: short name, local directory or hub id of the encoder.
+        layers: hidden states used: a list of numbers, 0 being the embedding output; `all`, the `last`, or `every N`
+            (the last, the Nth before it and so on).
+        prefix: put before every text; by default what the known encoder was trained with.
+        lora: tune adapters inside the encoder; none by default.
+    """
+
+    model: EncoderName
+    layers: Layers = "all"
+    prefix: str | None = None
+    lora: Lora | None = None
+
+
+class Features(Section):
+    """How features are kept between encoders and head.
+
+    Attributes:
+        layers: hidden states kept beside those used, so that another choice of layers has nothing to encode: none
+            (`used`), `all`, or a list, of which each encoder keeps those it has.
+        stride: frames of speech averaged into one; k makes the features of the audio k times smaller.
+        precision: `float16`, a layer beyond its range staying in float32, or `float32` for all.
+        cache: keep features in the store; without it, clips are encoded whenever they are needed, in every epoch too
+            where the head learns before pooling.
+    """
+
+    layers: KeptLayers = "used"
+    stride: Annotated[int, Field(ge=1, le=100)] = 1
+    precision: Literal["float16", "float32"] = "float16"
+    cache: bool = True
