@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from emovoz.settings.base import Chance, Factor, Fraction, Interval, NotNegative, Positive, Section, Source
+from emovoz.settings.base import Chance, Factor, FactorRange, Fraction, Interval, NotNegative, Positive, Section, Source
 
 
 class Effect(Section):
@@ -36,7 +36,7 @@ class Tempo(Effect):
         range: of the factor; above 1 is faster.
     """
 
-    range: Annotated[tuple[Factor, Factor], AfterValidator(_rising)] = (0.9, 1.1)
+    range: FactorRange = (0.9, 1.1)
 
 
 class Reverb(Effect):
