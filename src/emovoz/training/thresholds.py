@@ -9,7 +9,7 @@ from emovoz.training.examples import Examples
 
 GRID = np.arange(1, 20) / 20
 """The thresholds that are tried."""
-PRIOR_CLIPS = 5
+PRIOR_CLIPS = 20
 """A label's threshold goes this many clips' worth back to 0.5."""
 FOLDS, ROUNDS = 5, 5
 """Of the cross-fit that says whether thresholds help."""
@@ -25,7 +25,7 @@ def thresholds_on(head: EmotionHead, dev: Examples) -> dict[str, float]:
 def fit_thresholds(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Thresholds [labels] of good macro-F1 on these clips, or equal ones where they would not help on others.
 
-    A threshold from few clips of its label is drawn towards 0.5: of n clips, log(threshold / 0.5) counts n / (n + 5).
+    A threshold from few clips of its label is drawn towards 0.5: of n clips, log(threshold / 0.5) counts n / (n + 20).
     Whether they help is asked of clips that did not fit them: thresholds fitted to four fifths of the clips decide on
     the last fifth, each fifth in turn. Unless the macro-F1 of these decisions is above that of the most probable
     labels in every one of five such rounds, all thresholds stay at 0.5. So few clips seldom move anything by luck, and
