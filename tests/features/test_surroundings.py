@@ -8,7 +8,7 @@ import soundfile
 
 from emovoz import InputError
 from emovoz.features.effects import rms
-from emovoz.features.surroundings import ColouredNoise, SimulatedRooms, noise_of, rooms_of
+from emovoz.features.surroundings import ColouredNoise, SimulatedRooms, _simulated, noise_of, rooms_of
 from helpers import write_manifest
 from sounds import noise, peak_frequency, tone
 
@@ -127,6 +127,17 @@ def test_what_cannot_be_a_room_is_told_by_name(tmp_path: Path) -> None:
     write(tmp_path / "silent.wav", np.zeros(1600))
     with pytest.raises(InputError, match=r"silent\.wav: no impulse response"):
         rooms_of(str(tmp_path)).draw(16000, np.random.default_rng(0))
+
+
+def test_simulated_rooms_are_the_same_on_any_number_of_threads() -> None:
+    import pyroomacoustics
+
+    def room(threads: int) -> np.ndarray:
+        pyroomacoustics.constants.set("num_threads", threads)
+        _simulated.cache_clear()
+        return _simulated(3, 16000)
+
+    assert np.array_equal(room(2), room(3))
 
 
 def test_simulated_rooms_are_rooms_and_always_the_same() -> None:
