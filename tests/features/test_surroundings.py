@@ -96,7 +96,8 @@ def test_what_cannot_be_noise_is_told_by_name(folder: Path, tmp_path: Path) -> N
     assert "broken.wav: not readable as audio" in refused(folder)
     write(folder / "loose.wav", noise(1))
     assert "loose.wav: lies in no subfolder" in refused(folder)
-    assert "no such folder or list" in refused(tmp_path / "nowhere")
+    for no_list in (tmp_path / "nowhere", tmp_path / "music" / "flute.flac"):
+        assert f"augmentation.noise.source: {no_list}: no such folder, nor a list" in refused(no_list)
     (tmp_path / "bare").mkdir()
     assert "no noise in it" in refused(tmp_path / "bare")
     assert "no column kind" in refused(write_manifest(tmp_path / "a.csv", [{"path": "x.wav"}]))
