@@ -83,6 +83,15 @@ def test_reverberation_keeps_length_energy_and_direct_path(speech_samples: np.nd
     assert lag == 0
 
 
+def test_the_direct_path_makes_no_delay_where_reflections_together_are_louder(speech_samples: np.ndarray) -> None:
+    clip = speech_samples[: 2 * RATE]
+    response = np.zeros(1000)
+    # sound arrives at 300; what ripples before it is the filter of a simulation
+    response[[296, 298, 300, 420]] = 0.05, -0.1, 0.6, 1.0
+    expected = scipy.signal.oaconvolve(clip.astype(float), response)[300 : 300 + len(clip)]
+    np.testing.assert_allclose(reverberate(clip, response), expected * rms(clip) / rms(expected), atol=1e-6)
+
+
 @pytest.mark.parametrize("snr", [-5.0, 0.0, 17.3, 60.0])
 @pytest.mark.parametrize("seconds", [0.1, 2.0])
 def test_the_signal_to_noise_ratio_is_exact_over_the_whole_clip(

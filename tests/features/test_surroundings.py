@@ -8,7 +8,7 @@ import soundfile
 
 from emovoz import InputError
 from emovoz.features.effects import rms
-from emovoz.features.surroundings import ColouredNoise, SimulatedRooms, noise_of, rooms_of
+from emovoz.features.surroundings import ColouredNoise, SimulatedRooms, _simulated, noise_of, rooms_of
 from helpers import write_manifest
 from sounds import noise, peak_frequency, tone
 
@@ -96,7 +96,8 @@ def test_what_cannot_be_noise_is_told_by_name(folder: Path, tmp_path: Path) -> N
     assert "broken.wav: not readable as audio" in refused(folder)
     write(folder / "loose.wav", noise(1))
     assert "loose.wav: lies in no subfolder" in refused(folder)
-    assert "no such folder or list" in refused(tmp_path / "nowhere")
+    for no_list in (tmp_path / "nowhere", tmp_path / "music" / "flute.flac"):
+        assert f"augmentation.noise.source: {no_list}: no such folder, nor a list" in refused(no_list)
     (tmp_path / "bare").mkdir()
     assert "no noise in it" in refused(tmp_path / "bare")
     assert "no column kind" in refused(write_manifest(tmp_path / "a.csv", [{"path": "x.wav"}]))
@@ -127,6 +128,17 @@ def test_what_cannot_be_a_room_is_told_by_name(tmp_path: Path) -> None:
     write(tmp_path / "silent.wav", np.zeros(1600))
     with pytest.raises(InputError, match=r"silent\.wav: no impulse response"):
         rooms_of(str(tmp_path)).draw(16000, np.random.default_rng(0))
+
+
+def test_simulated_rooms_are_the_same_on_any_number_of_threads() -> None:
+    import pyroomacoustics
+
+    def room(threads: int) -> np.ndarray:
+        pyroomacoustics.constants.set("num_threads", threads)
+        _simulated.cache_clear()
+        return _simulated(3, 16000)
+
+    assert np.array_equal(room(2), room(3))
 
 
 def test_simulated_rooms_are_rooms_and_always_the_same() -> None:

@@ -41,7 +41,8 @@ def tempo(samples: np.ndarray, rate: int, factor: float) -> np.ndarray:
 def reverberate(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
     """Heard in a room: convolved with its impulse response, as long, as loud (RMS) and as early as before.
 
-    As early: the strongest peak of the response, its direct path, makes no delay.
+    As early: the direct path, which is the first peak of the response that is at least a quarter as high as its
+    strongest, makes no delay. The strongest itself may be a later sum of reflections.
 
     Args:
         samples: [time].
@@ -52,7 +53,7 @@ def reverberate(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
     """
     from scipy.signal import fftconvolve
 
-    direct = int(np.abs(response).argmax())
+    direct = _direct_path(response)
     heard = fftconvolve(samples.astype(np.float64), response)[direct : direct + len(samples)]
     return heard * (rms(samples) / rms(heard)) if rms(heard) else samples
 
@@ -82,6 +83,15 @@ def gain(samples: np.ndarray, db: float) -> np.ndarray:
     [5.0]
     """
     return samples * 10 ** (db / 20)
+
+
+def _direct_path(response: np.ndarray) -> int:
+    from scipy.signal import find_peaks
+
+    heights = np.abs(response)
+    # a first or last sample is a peak between silences
+    peaks, _ = find_peaks(np.pad(heights, 1), height=heights.max() / 4)
+    return int(peaks[0]) - 1
 
 
 def rms(samples: np.ndarray) -> float:

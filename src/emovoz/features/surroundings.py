@@ -11,6 +11,7 @@ import soxr
 
 from emovoz.corpus import load_parts, seconds_of
 from emovoz.corpus.class_folders import is_no_audio, visible_files
+from emovoz.corpus.manifest import is_manifest
 from emovoz.corpus.recording import opened
 from emovoz.corpus.tables import read_table
 from emovoz.errors import ClipError, InputError
@@ -111,7 +112,7 @@ def noise_of(source: str | None, kinds: Iterable[str]) -> ColouredNoise | Record
             f"{_NOISE}: {place} holds the kinds {', '.join(strange)}, for which augmentation.noise.snr_db says "
             f"nothing; it knows {', '.join(kinds)}"
         )
-    say(f"noise in {place}: {', '.join(f'{len(of_kind)} files of {kind}' for kind, of_kind in files.items())}")
+    say(f"files in {place}: {', '.join(f'{len(of_kind)} of {kind}' for kind, of_kind in sorted(files.items()))}")
     contents = _contents([file for of_kind in files.values() for file in of_kind], _NOISE)
     ordered = {kind: _in_order(of_kind, contents) for kind, of_kind in sorted(files.items())}
     return RecordedNoise(
@@ -150,8 +151,8 @@ def _kinds_in_folder(folder: Path) -> dict[str, list[Path]]:
 
 
 def _kinds_in_list(path: Path) -> dict[str, list[Path]]:
-    if not path.exists():
-        raise InputError(f"{_NOISE}: {path}: no such folder or list")
+    if not is_manifest(path):
+        raise InputError(f"{_NOISE}: {path}: no such folder, nor a list (CSV with the columns path,kind)")
     table = read_table(path)
     lacking = [name for name in ("path", "kind") if name not in table.columns]
     if lacking:
@@ -243,6 +244,8 @@ def _simulated(number: int, rate: int) -> np.ndarray:
     """The impulse response of a box of a room with a speaker and a listener in it, by its image sources."""
     import pyroomacoustics
 
+    # on several threads it rounds differently with their number, and is no faster for a box
+    pyroomacoustics.constants.set("num_threads", 1)
     random = np.random.default_rng(number)
     size = random.uniform([3, 3, 2.4], [7, 6, 3.5])
     reverberation_seconds = float(random.uniform(0.25, 0.7))

@@ -17,7 +17,7 @@ from emovoz.features.surroundings import noise_of, rooms_of
 from emovoz.randomness import clip_random
 from emovoz.settings import Augmentation, Gain, Noise, Reverb, Speed, Tempo
 
-_VERSION = 1
+_VERSION = 2
 """To be raised when the same settings are to give other samples."""
 
 
