@@ -3,7 +3,7 @@
 On spanish-elicited by one `emovoz crossval` with a recipe for each variant; on the text of EmoSPeech 2024 by `emovoz
 train` with its dev set and `emovoz evaluate`. Needs the development data beside the project (`../shared/data`) and the
 extra `augment`.
-Run: python benchmarks/ablation.py [SEEDS]
+Run: python benchmarks/ablation.py [SEEDS [STORE]]
 Writes what it measured into benchmarks/RESULTS.md, under its own heading.
 """
 
@@ -80,35 +80,37 @@ def main() -> None:
     """Measure everything, then write it down."""
     need_data()
     seeds = sys.argv[1] if len(sys.argv) > 1 else "3"
-    with tempfile.TemporaryDirectory() as scratch:
-        text = "\n".join([machine(), "", *_heard(Path(scratch), seeds), "", *_read(Path(scratch))])
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        store = Path(sys.argv[2]) if len(sys.argv) > 2 else scratch / "store"
+        text = "\n".join([machine(), "", *_heard(scratch, seeds, store), "", *_read(scratch, store)])
     write_section(HEADING, text)
 
 
-def _heard(scratch: Path, seeds: str) -> list[str]:
+def _heard(scratch: Path, seeds: str, store: Path) -> list[str]:
     recipes = _written(scratch, HEARD, HEARD_VARIANTS)
     out = scratch / "crossval"
     command = ["crossval", str(SPANISH / "manifest.csv"), "--audio-dir", str(SPANISH / "audio"), "--out", str(out)]
     command += ["--exclude-label", "surprise", "--group", "speaker", "--folds", "7", "--seeds", seeds]
     for recipe in recipes.values():
         command += ["--recipe", str(recipe)]
-    seconds = _run([*command, "--store", str(scratch / "store")])
+    seconds = _run([*command, "--store", str(store)])
     runs = json.loads((out / "results.json").read_text())["runs"]
     clips = runs["base"]["n"]
     return [
         "One `emovoz crossval` with a `--recipe` for each row on spanish-elicited: six classes, 14 speakers, 7 folds",
-        f"by speaker, {seeds} seeds, {clips} clips; Whisper base, frames of 80 ms, 12 epochs, the last kept; nothing",
+        f"by speaker, {seeds} seed(s), {clips} clips; Whisper base, frames of 80 ms, 12 epochs, the last kept; nothing",
         "was tuned; the first row of each part is the same base. Intervals: bootstrap over clips.",
-        f"The whole command took {seconds / 60:.0f} min, encoding included.",
+        f"The whole command took {seconds / 60:.0f} min, one thread, beside other work.",
         "",
         *_table(HEARD_VARIANTS, runs),
     ]
 
 
-def _read(scratch: Path) -> list[str]:
+def _read(scratch: Path, store: Path) -> list[str]:
     runs = {}
     for name, recipe in _written(scratch, READ, READ_VARIANTS).items():
-        model, out, keep = scratch / name, scratch / f"{name}-scores", ["--store", str(scratch / "store")]
+        model, out, keep = scratch / name, scratch / f"{name}-scores", ["--store", str(store)]
         given = ["--dev", str(EMOSPEECH / "dev.csv"), "--recipe", str(recipe)]
         _run(["train", str(EMOSPEECH / "train.csv"), *given, "--out", str(model), *keep])
         _run(["evaluate", str(model), str(EMOSPEECH / "dev.csv"), "--out", str(out), *keep])
