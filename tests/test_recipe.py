@@ -147,6 +147,7 @@ LOGISTIC = ("training.method=logistic_regression", "model.hidden_layers=0")
         ("speech", ["augmentation.modality_dropout=0.1"], "augmentation.modality_dropout needs both speech and text"),
         ("default", ["text=null"], "augmentation.modality_dropout needs both speech and text"),
         ("baseline-logreg", ["augmentation.mixup=0.2"], "augmentation.mixup needs training.method gradient"),
+        ("default", LOGISTIC, "augmentation.modality_dropout needs training.method gradient"),
         ("text", ["augmentation.crop_seconds=2"], "augmentation.crop_seconds needs a section speech"),
         (
             "speech",

@@ -141,10 +141,8 @@ def _in_training(recipe: "Recipe") -> Iterator[str]:
         return
     changed = [key for key in _BY_GRADIENT if getattr(training, key) != default_of(type(training), key)]
     yield from (f"training.{key} needs training.method gradient" for key in changed)
-    if augmentation.mixup:
-        yield "augmentation.mixup needs training.method gradient"
-    if augmentation.views:
-        yield "augmentation.views needs training.method gradient"
+    varied = ("mixup", "views", "modality_dropout")
+    yield from (f"augmentation.{name} needs training.method gradient" for name in varied if getattr(augmentation, name))
 
 
 def _in_augmentation(recipe: "Recipe") -> Iterator[str]:

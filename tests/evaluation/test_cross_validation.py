@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,3 +96,22 @@ def test_impossible_demands_are_refused(recipe: Recipe, tmp_path: Path) -> None:
         crossval(corpus(), recipe, group="sentence", store=FeatureStore(tmp_path))
     with pytest.raises(InputError, match="different names"):
         crossval(corpus(), [recipe, recipe], store=FeatureStore(tmp_path))
+    with pytest.raises(InputError, match="at least two labels"):
+        crossval(Corpus([clip for clip in corpus() if clip.label == "joy"]), recipe, store=FeatureStore(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("section", "settings", "fault"),
+    [
+        ("text", {"layers": [99]}, "hidden states"),
+        ("model", {"pooling": "multi_head_attention", "pooling_heads": 7}, "does not divide"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_told_before_the_others_are_trained(
+    recipe: Recipe, tmp_path: Path, section: str, settings: dict[str, Any], fault: str
+) -> None:
+    given = recipe.model_dump()
+    other = Recipe.checked({**given, "name": "other", section: {**given[section], **settings}})
+    with pytest.raises(InputError, match=fault):
+        crossval(corpus(), [recipe, other], seeds=1, store=FeatureStore(tmp_path))
+    assert not list(tmp_path.rglob("*.safetensors"))

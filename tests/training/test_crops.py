@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from emovoz import Clip, Corpus, FeatureStore, InputError, Recipe, TextEncoder, Waveform, crossval, train
+from emovoz.encoders import load_speech_encoder
 from emovoz.features import ClipFeatures, FrozenEncoders, encode_clips
 from emovoz.inference import probabilities
 from emovoz.model import EmotionHead, EmotionHeadConfig
@@ -237,3 +238,17 @@ def test_spec_augment_is_drawn_by_clip_and_epoch_and_comes_after_crop_and_paddin
     alone = of.select([1])
     mixed = varied(alone, 3, mixup=0.5, **settings)
     torch.testing.assert_close(speech(mixed, 0), speech(first, 1))
+
+
+@pytest.mark.parametrize("shown", ["augmentation.crop_seconds=0.2", "augmentation.spec_augment={}"])
+def test_a_width_that_is_there_already_gives_nothing_to_show_stretches_to(
+    demo: Corpus, tiny_whisper: Path, tmp_path: Path, shown: str
+) -> None:
+    store = FeatureStore(tmp_path)
+    dim = load_speech_encoder(str(tiny_whisper)).dim
+    settings = [f"speech.model={tiny_whisper}", "speech.layers=last", "model.standardise=false"]
+    refused = Recipe.load("speech", [*settings, f"model.width={dim}", "model.pooling=mean", shown])
+    for work in (train, crossval):
+        with pytest.raises(InputError, match=rf"model\.width {dim} is the width that there is"):
+            work(Corpus(demo.clips[:12]), refused, store=store)
+    assert not list(tmp_path.rglob("*.safetensors"))

@@ -9,19 +9,25 @@ import torch
 
 from emovoz.features import ClipFeatures
 from emovoz.inference import probabilities
-from emovoz.settings import Training
+from emovoz.settings import Augmentation, Training
 from emovoz.training import fit
 from emovoz.training.examples import Examples
 from emovoz.training.sampling import Balanced
+from emovoz.training.variation import Varied
 from fits import head
 
 TARGETS = [0] * 40 + [1] * 11 + [3] * 2
 
 
-def epoch(number: int, seed: int = 0) -> list[int]:
+def items(number: int, seed: int = 0) -> list[int]:
     sampler = Balanced(TARGETS, seed)
     sampler.set_epoch(number)
     return list(sampler)
+
+
+def epoch(number: int, seed: int = 0) -> list[int]:
+    """Which clips are shown, in their order."""
+    return [item % len(TARGETS) for item in items(number, seed)]
 
 
 def test_balanced_epochs_are_as_long_as_the_corpus_and_show_every_label_equally_often() -> None:
@@ -51,6 +57,18 @@ def test_seed_and_epoch_alone_decide_the_order() -> None:
     assert len({tuple(epoch(number, seed)) for number in (0, 1) for seed in (0, 1)}) == 4
     # labels are mixed: no long run of one
     assert sum(TARGETS[a] != TARGETS[b] for a, b in zip(epoch(0), epoch(0)[1:], strict=False)) > 25
+
+
+def test_a_clip_that_comes_again_in_an_epoch_is_cropped_anew() -> None:
+    shown = items(0)
+    assert len(set(shown)) == len(shown)
+    clips = [ClipFeatures({"speech": torch.arange(500.0).reshape(1, -1, 1)})] * len(TARGETS)
+    of = Examples(clips, TARGETS, [str(i) for i in range(len(TARGETS))], frame_rate=50)
+    varied = Varied(of, Augmentation(crop_seconds=0.1), 0, 4)
+    # the label of two clips
+    starts = [int(varied[item].features.by_modality["speech"][0, 0]) for item in shown if item % len(TARGETS) > 50]
+    assert len(set(starts)) > len(starts) - 3
+    assert [varied[item].target.item() for item in shown] == [TARGETS[item % len(TARGETS)] for item in shown]
 
 
 SHOWN = np.array([48, 12, 0]) / 60

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,13 @@ from emovoz.corpus import Corpus, grouped_folds, stratified_folds
 from emovoz.errors import InputError
 from emovoz.evaluation.breakdown import layer_weights
 from emovoz.evaluation.results import macro_f1, prediction_rows, results_of, save_results
-from emovoz.features import FeatureStore, FrozenEncoders, default_store, features_of, features_of_views, views_of
+from emovoz.features import FeatureStore, FrozenEncoders, default_store, views_of
 from emovoz.inference import decided, probabilities
 from emovoz.inference.thresholds import EVEN, decisions, threshold_row
 from emovoz.progress import progress, say
 from emovoz.recipe import Recipe
-from emovoz.training import check_ready, labelled_examples, new_head, train_head
+from emovoz.training import check_labels, check_ready, encoded_examples, new_head, train_head
 from emovoz.training.pooled import pooled_where_fixed
-from emovoz.training.word_places import word_places
 
 USUAL_FOLDS = 5
 
@@ -83,9 +82,13 @@ def crossval(
     names = [recipe.name for recipe in several]
     if len(set(names)) < len(names):
         raise InputError(f"recipes to compare need different names; given: {', '.join(names)}")
+    check_labels(corpus)
     for recipe in several:
         check_ready(recipe, dev=False)
     cut = _cut(corpus, folds, group)
+    # all of them before anything is encoded, so that the last does not fail once the others have been trained
+    for recipe in several:
+        new_head(recipe, FrozenEncoders.of(recipe), corpus.labels)
     store = store or FeatureStore(default_store())
     runs, predictions = {}, {}
     for recipe in several:
@@ -95,7 +98,6 @@ def crossval(
 
 
 def _cut(corpus: Corpus, folds: int | None, group: str | None) -> _Folds:
-    corpus.values("label")
     nameless = sum(clip.speaker is None for clip in corpus)
     if group is None and not nameless and len({clip.speaker for clip in corpus}) > 1:
         group = "speaker"
@@ -117,12 +119,8 @@ def _run(
     labels = corpus.labels
     views = views_of(recipe.augmentation)
     encoders = FrozenEncoders.of(recipe)
-    # before anything is encoded, so that a head that cannot be is told at once
     untrained = new_head(recipe, encoders, labels)
-    places = word_places(corpus, encoders) if recipe.augmentation.crop_words else None
-    features, extraction = features_of(corpus, encoders, store, views=views, workers=workers)
-    altered = features_of_views(corpus, encoders, store, views)
-    examples = replace(labelled_examples(corpus, features, encoders, labels, altered), word_places=places)
+    examples, extraction = encoded_examples(corpus, recipe, encoders, store, views=views, workers=workers)
     examples = pooled_where_fixed(untrained, examples)
     used = [recipe.training.seed + i for i in range(seeds)]
     scores = np.zeros((seeds, len(corpus), len(labels)))

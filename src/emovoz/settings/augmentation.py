@@ -98,7 +98,7 @@ class Augmentation(Section):
     """What training shows in the place of a clip as it is; evaluation always sees the whole clip.
 
     Effects on the waveform are made once: every training clip is also encoded as `views` altered copies. All else is
-    done to stored features, anew in every epoch. Seed, epoch and clip decide what happens.
+    done to stored features, anew whenever a clip is shown. Seed, epoch and clip decide what happens.
 
     Attributes:
         views: altered copies of each clip, long recordings left out; each goes through every effect named, in this

@@ -5,6 +5,7 @@ import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -51,7 +52,7 @@ def fit_by_gradient(
         model, collate = Decider(head), partial(collate_pooled_examples, dims=head.fusion.dims)
     elif head.config.standardise:
         # the adapters of a tuned head change nothing yet
-        fit_scales(head, pooled_examples(head, examples))
+        fit_scales(head, pooled_examples(head, replace(examples, views=())))
     classes = len(head.config.labels)
     varied = Varied(examples, augmentation, training.seed, classes)
     best = BestState(training.patience)

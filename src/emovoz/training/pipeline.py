@@ -12,12 +12,21 @@ import torch
 from emovoz.corpus import Corpus, held_out
 from emovoz.encoders.placement import compute_device, computes_in_bfloat16
 from emovoz.errors import ClipError, InputError
-from emovoz.features import FeatureStore, FrozenEncoders, View, default_store, features_of, features_of_views, views_of
+from emovoz.features import (
+    Extraction,
+    FeatureStore,
+    FrozenEncoders,
+    View,
+    default_store,
+    features_of,
+    features_of_views,
+    views_of,
+)
 from emovoz.inference import Recognizer
 from emovoz.model import EmotionHead, EmotionHeadConfig
 from emovoz.model.tuned import TunedHead, untrained_layers
 from emovoz.recipe import Recipe
-from emovoz.settings import Training
+from emovoz.settings import Augmentation, Training
 from emovoz.training.checkpoints import SECONDS, Checkpoint, open_checkpoint
 from emovoz.training.examples import Examples, labelled_examples
 from emovoz.training.fitting import Fitted, fit
@@ -62,7 +71,10 @@ def train(
     >>> recognizer.save_pretrained(f"{model}-of-words")
     """
     labels = corpus.labels
-    _check_labels(corpus, dev)
+    check_labels(corpus)
+    if dev is not None:
+        dev.values("label")
+        dev.check_labels(labels, "the labels of training")
     check_ready(recipe, dev=dev is not None)
     store = store or FeatureStore(default_store())
     views = views_of(recipe.augmentation)
@@ -73,9 +85,10 @@ def train(
     if checkpoint is not None:
         belongs = _what_decides(corpus, dev, recipe, encoders, views)
         kept = open_checkpoint(Path(checkpoint), belongs, resume=resume, seconds=checkpoint_seconds)
-    places = word_places(corpus, encoders) if recipe.augmentation.crop_words else None
-    examples = replace(_examples(corpus, encoders, store, labels, workers, views), word_places=places)
-    judges = _examples(dev, encoders, store, labels, workers) if dev is not None else None
+    examples, _ = encoded_examples(corpus, recipe, encoders, store, views=views, workers=workers)
+    judges = None
+    if dev is not None:
+        judges = labelled_examples(dev, features_of(dev, encoders, store, workers=workers)[0], encoders, labels)
     # pooled once for both fits, where pooling is fixed
     examples = pooled_where_fixed(untrained, examples)
     fitted = train_head(corpus, examples, recipe, encoders, dev=judges, checkpoint=kept)
@@ -91,17 +104,32 @@ def train(
     )
 
 
-def _examples(
+def encoded_examples(
     corpus: Corpus,
+    recipe: Recipe,
     encoders: FrozenEncoders,
     store: FeatureStore,
-    labels: tuple[str, ...],
+    *,
+    views: Sequence[View],
     workers: int,
-    views: Sequence[View] = (),
-) -> Examples:
-    features, _ = features_of(corpus, encoders, store, views=views, workers=workers)
+) -> tuple[Examples, Extraction]:
+    """The clips of a corpus with all that training may show of them, and what had to be done for it.
+
+    Args:
+        corpus: labelled clips.
+        recipe: that is trained.
+        encoders, views: of the recipe.
+        store: where features are kept.
+        workers: threads that decode audio.
+
+    Raises:
+        InputError: every clip that cannot be used, or word times that are asked for and not there.
+    """
+    places = word_places(corpus, encoders) if recipe.augmentation.crop_words else None
+    features, extraction = features_of(corpus, encoders, store, views=views, workers=workers)
     altered = features_of_views(corpus, encoders, store, views)
-    return labelled_examples(corpus, features, encoders, labels, altered)
+    examples = labelled_examples(corpus, features, encoders, corpus.labels, altered)
+    return replace(examples, word_places=places), extraction
 
 
 def train_head(
@@ -210,21 +238,40 @@ def _measured(
 
 
 def new_head(recipe: Recipe, encoders: FrozenEncoders, labels: tuple[str, ...]) -> EmotionHead:
-    """An untrained head, its weights decided by the recipe's seed; a tuned one where the recipe tunes an encoder."""
+    """An untrained head, its weights decided by the recipe's seed; a tuned one where the recipe tunes an encoder.
+
+    Raises:
+        InputError: heads that do not divide a width, or stretches to be shown to a head that sees pooled vectors.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed)
         head = EmotionHead(EmotionHeadConfig.of(recipe.model, encoders.shapes, labels))
         tuned = untrained_layers(encoders)
-        return TunedHead.around(head, tuned) if tuned else head
+        head = TunedHead.around(head, tuned) if tuned else head
+    faults = list(_unshown(head, recipe.augmentation))
+    if faults:
+        raise InputError(faults)
+    return head
 
 
-def _check_labels(corpus: Corpus, dev: Corpus | None) -> None:
+def _unshown(head: EmotionHead, augmentation: Augmentation) -> Iterator[str]:
+    """What would be shown to a head before pooling, but is not: it needs no projection to the width it asks for."""
+    crops = augmentation.crop_seconds is not None and augmentation.crop == "features"
+    shown = {"crop_seconds": crops, "spec_augment": augmentation.spec_augment is not None}
+    if head.pooling_is_fixed and "speech" in head.config.shapes:
+        yield from (
+            f"augmentation.{name} needs a head that learns before pooling: model.width {head.config.width} is the "
+            "width that there is, so nothing has to be projected; choose another, or model.layer_norm true"
+            for name, asked in shown.items()
+            if asked
+        )
+
+
+def check_labels(corpus: Corpus) -> None:
+    """Raise InputError unless every clip has a label, and two of them differ."""
     corpus.values("label")
     if len(corpus.labels) < 2:
         raise InputError(f"all clips are labelled {', '.join(corpus.labels)}; training needs at least two labels")
-    if dev is not None:
-        dev.values("label")
-        dev.check_labels(corpus.labels, "the labels of training")
 
 
 def _what_decides(

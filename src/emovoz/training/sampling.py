@@ -19,8 +19,8 @@ class Balanced(Sampler[int]):
     """As many positions an epoch as there are clips, every label equally often.
 
     Labels differ by one where the number does not divide; which have one more is drawn. The clips of a label come in
-    a random order, and all of them before one comes again. Seed and epoch alone decide, so a resumed run goes on with
-    the same.
+    a random order, and all of them before one comes again: then its position has the number of clips added each time,
+    by which `Varied` shows it otherwise. Seed and epoch alone decide, so a resumed run goes on with the same.
 
     Args:
         targets: index of each clip's label.
@@ -41,12 +41,10 @@ class Balanced(Sampler[int]):
         random = np.random.default_rng([self.seed, self.epoch])
         labels = random.permutation(np.unique(self.targets))
         each, more = divmod(len(self), len(labels))
-        drawn = [
-            _drawn(np.flatnonzero(self.targets == label), each + (i < more), random) for i, label in enumerate(labels)
-        ]
+        drawn = [self._drawn(label, each + (i < more), random) for i, label in enumerate(labels)]
         yield from random.permutation(np.concatenate(drawn)).tolist()
 
-
-def _drawn(positions: np.ndarray, wanted: int, random: np.random.Generator) -> np.ndarray:
-    rounds = math.ceil(wanted / len(positions))
-    return np.concatenate([random.permutation(positions) for _ in range(rounds)])[:wanted]
+    def _drawn(self, label: int, wanted: int, random: np.random.Generator) -> np.ndarray:
+        positions = np.flatnonzero(self.targets == label)
+        rounds = range(math.ceil(wanted / len(positions)))
+        return np.concatenate([random.permutation(positions) + before * len(self) for before in rounds])[:wanted]

@@ -18,7 +18,9 @@ class Varied(Dataset[Example]):
     """Examples as the epoch `epoch` shows them: themselves or a view, cropped, partly hidden, mixed, and without a
     modality, in this order.
 
-    The seed, the epoch and the clip's id decide what happens to it, so a resumed run shows the same.
+    The seed, the epoch, the clip's id and how often the epoch has shown it before decide what happens to it, so a
+    resumed run shows the same. Clip i is shown as item i, and where an epoch shows it again as i + n, i + 2n, ..., n
+    being the number of clips (see `Balanced`).
 
     Args:
         examples: the clips.
@@ -38,46 +40,49 @@ class Varied(Dataset[Example]):
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, i: int) -> Example:
-        shown = self._mixed(i) if self.augmentation.mixup else self._hidden(i)
+    def __getitem__(self, item: int) -> Example:
+        shown = self._mixed(item) if self.augmentation.mixup else self._hidden(item)
         chance = self.augmentation.modality_dropout
         if not chance:
             return shown
-        return Example(drop_modality(shown.features, chance, self._random(i, "modality dropout")), shown.target)
+        return Example(drop_modality(shown.features, chance, self._random(item, "modality dropout")), shown.target)
 
-    def _seen(self, i: int) -> Example:
+    def _seen(self, item: int) -> Example:
         """The clip as it is, or as one of its views."""
+        i = item % len(self)
         if not self.examples.views:
             return self.examples[i]
-        random = self._random(i, "view")
+        random = self._random(item, "view")
         if random.random() >= self.augmentation.probability:
             return self.examples[i]
         return self.examples.view(int(random.integers(len(self.examples.views))), i)
 
-    def _cropped(self, i: int) -> Example:
-        example, frames = self._seen(i), self.crop_frames
+    def _cropped(self, item: int) -> Example:
+        example, frames = self._seen(item), self.crop_frames
         if frames is None or "speech" not in example.features.by_modality:
             return example
-        places = self.examples.word_places[i] if self.examples.word_places else None
-        features = crop(example.features, frames, self._random(i, "crop"), places)
+        places = self.examples.word_places[item % len(self)] if self.examples.word_places else None
+        features = crop(example.features, frames, self._random(item, "crop"), places)
         return Example(repeat(features, frames) if self.augmentation.padding == "repeat" else features, example.target)
 
-    def _hidden(self, i: int) -> Example:
-        shown, settings = self._cropped(i), self.augmentation.spec_augment
+    def _hidden(self, item: int) -> Example:
+        shown, settings = self._cropped(item), self.augmentation.spec_augment
         known = shown.features.by_modality
         if settings is None or "speech" not in known:
             return shown
-        speech = spec_augment(known["speech"], settings, self._random(i, "spec_augment"))
+        speech = spec_augment(known["speech"], settings, self._random(item, "spec_augment"))
         return Example(ClipFeatures({**known, "speech": speech}), shown.target)
 
-    def _mixed(self, i: int) -> Example:
-        random = self._random(i, "mixup")
+    def _mixed(self, item: int) -> Example:
+        random = self._random(item, "mixup")
         partner = self.by_id[int(random.integers(len(self.by_id)))]
         share = float(random.beta(self.augmentation.mixup, self.augmentation.mixup))
-        return mix(self._hidden(i), self._hidden(partner), share, self.classes)
+        return mix(self._hidden(item), self._hidden(partner), share, self.classes)
 
-    def _random(self, i: int, purpose: str) -> np.random.Generator:
-        return clip_random(self.seed, self.epoch, self.examples.ids[i], purpose)
+    def _random(self, item: int, purpose: str) -> np.random.Generator:
+        before, i = divmod(item, len(self))
+        drawn_for = f"{purpose}, after {before}" if before else purpose
+        return clip_random(self.seed, self.epoch, self.examples.ids[i], drawn_for)
 
 
 def crop(
