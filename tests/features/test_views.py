@@ -211,7 +211,7 @@ def test_long_recordings_are_shown_as_they_are(
     store, encoders = FeatureStore(tmp_path), encoders_of()
     clean, done = features_of(corpus, encoders, store, views=views(**ALL))
     assert done.encoded["views"] == 2
-    assert shown().count("1 long recordings have no views") == 1
+    assert shown().count("long recordings have no views (1 here)") == 1
     for kept in (encoders, encoders_of(cache=False)):
         altered = features_of_views(corpus, kept, store, views(**ALL))[0]
         long = altered[0].by_modality["speech"]
@@ -257,4 +257,7 @@ def test_a_package_that_is_not_there_is_named_with_its_extra(
     monkeypatch.setattr("emovoz.features.views.find_spec", lambda name: None)
     with pytest.raises(InputError, match=rf"augmentation\.{effect} .*{package}: pip install 'emovoz\[augment\]'"):
         views(**{effect: {}})
+    with pytest.raises(InputError) as caught:
+        views(tempo={}, reverb={}, noise={"source": "nowhere"})
+    assert len(caught.value.faults) == 3
     assert views(speed={}, noise={}, gain={})

@@ -165,7 +165,7 @@ def _what_has_views(pieces: dict[str, list[Piece]]) -> dict[str, list[Piece]]:
     """All but the pieces of long recordings."""
     long = {piece.clip.id for same in pieces.values() for piece in same if piece.is_part}
     if long:
-        say(f"{len(long)} long recordings have no views, only shorter clips do; they are shown as they are")
+        say(f"long recordings have no views ({len(long)} here); they are shown as they are")
     return {key: same for key, same in pieces.items() if not same[0].is_part}
 
 

@@ -110,11 +110,11 @@ def views_of(augmentation: Augmentation) -> tuple[View, ...]:
     """The views that a recipe asks for; the files they take noise and rooms from are read once, to be told apart.
 
     Raises:
-        InputError: those files cannot be used, or what an effect needs is not installed.
+        InputError: those files cannot be used, or what an effect needs is not installed; all of it at once.
     """
     if not augmentation.views:
         return ()
-    effects = {name: _EFFECTS[name](settings) for name, settings in augmentation.effects.items()}
+    effects = _effects(augmentation)
     crop = augmentation.crop_seconds if augmentation.crop == "waveform" else None
     repeats = crop is not None and augmentation.padding == "repeat"
     decides = {
@@ -131,6 +131,19 @@ def views_of(augmentation: Augmentation) -> tuple[View, ...]:
         View(number, f"view-{digest}-{number}", augmentation.seed, effects, crop, repeats)
         for number in range(augmentation.views)
     )
+
+
+def _effects(augmentation: Augmentation) -> dict[str, Effect]:
+    effects: dict[str, Effect] = {}
+    faults: list[str] = []
+    for name, settings in augmentation.effects.items():
+        try:
+            effects[name] = _EFFECTS[name](settings)
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError(faults)
+    return effects
 
 
 def _speed(settings: Speed) -> Effect:
