@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import time
@@ -108,6 +109,29 @@ def test_evaluate_prints_the_schema_and_knows_its_labels(text_model: Path, texts
     done = emovoz("evaluate", str(text_model), str(strange))
     assert done.returncode == 2
     assert "row 2: a: label 'boredom'" in done.stderr
+
+
+def test_a_reader_that_closes_the_pipe_costs_no_file(text_model: Path, texts: Path, tmp_path: Path) -> None:
+    out, submission = tmp_path / "out", tmp_path / "s.csv"
+    command = ["evaluate", str(text_model), str(texts), "--json", "--out", str(out), "--submission", str(submission)]
+    assert _with_closed_pipe(*command) == 0
+    assert (out / "report.html").is_file()
+    assert submission.is_file()
+    folds = tmp_path / "folds"
+    settings = ["--recipe", str(text_model), "--set", "training.epochs=1", "--folds", "2", "--seeds", "1"]
+    assert _with_closed_pipe("crossval", str(texts), *settings, "--json", "--out", str(folds)) == 0
+    assert (folds / "report.html").is_file()
+
+
+def _with_closed_pipe(*arguments: str) -> int:
+    """Exit code of a command whose output nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-u", "-c", "from emovoz.cli import main; main()", *arguments]
+    try:
+        return subprocess.run(command, stdout=writer, timeout=400, check=False).returncode
+    finally:
+        os.close(writer)
 
 
 def test_predict_writes_a_line_each_and_ends_with_2_where_one_failed(quickstart: Path, demo: Corpus) -> None:

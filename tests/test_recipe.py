@@ -48,6 +48,7 @@ def test_every_setting_is_explained_on_the_command_line() -> None:
     assert all(row["meaning"] for row in rows.values())
     assert rows["training.label_smoothing"]["default"] == "0.0"
     assert rows["augmentation.noise.snr_db"]["default"].startswith('{"noise": [15, 25]')
+    assert rows["augmentation.tempo"]["meaning"].startswith("speak faster or slower at the same pitch; an effect")
     printed = emovoz("recipes", "--settings").stdout
     assert "training.batch_size = 32\n    of fitting by gradient." in printed
 
@@ -107,13 +108,25 @@ def test_an_unknown_setting_is_answered_with_the_nearest(override: str, fault: s
         ("model.pooling=median", "model.pooling: Input should be 'attention', "),
         ("speech.layers=[1, -2]", "speech.layers"),
         ("evaluation.bootstrap=5", "evaluation.bootstrap: "),
-        ("training=3", "training: "),
+        ("training=3", "training: is a section with settings (method, seed, "),
     ],
 )
 def test_a_value_that_cannot_be_is_named_with_what_was_given(override: str, fault: str) -> None:
     first, *_ = faults_of("speech", override)
     assert first.startswith(f"recipe speech: {fault}")
     assert "given: " in first
+
+
+@pytest.mark.parametrize(
+    ("override", "way"),
+    [
+        ("augmentation.speed=true", "(given: True); --set augmentation.speed={} takes the default of each"),
+        ("speech=whisper-base", "(given: 'whisper-base'); name its encoder with --set speech.model=NAME"),
+    ],
+)
+def test_a_value_in_the_place_of_a_section_is_answered_with_the_way(override: str, way: str) -> None:
+    (fault,) = faults_of("speech", override)
+    assert fault.endswith(way)
 
 
 def test_several_faults_are_told_at_once() -> None:

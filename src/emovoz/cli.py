@@ -58,12 +58,16 @@ def main() -> None:
     show_progress()
     try:
         code = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
     except InputError as error:
         _fail(error, debug, 2, error.faults)
     except BrokenPipeError:
-        # whoever read the output has had enough; what Python would still flush goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _end_unread()
+    except SystemExit as end:
+        # typer catches a closed pipe first and makes a failure of it
+        if isinstance(end.__context__, BrokenPipeError):
+            _end_unread()
+        raise
     except typer.Abort:
         _fail(None, debug, 130, ["stopped"])
     except KeyboardInterrupt as error:
@@ -79,6 +83,12 @@ def main() -> None:
             error, debug, 1, [f"emovoz failed: {type(error).__name__}: {error}", "run again with --debug for details"]
         )
     sys.exit(code or 0)
+
+
+def _end_unread() -> None:
+    """Whoever read the output has had enough; what Python would still flush goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(0)
 
 
 def _fail(error: BaseException | None, debug: bool, code: int, sentences: Any) -> None:
@@ -222,10 +232,11 @@ def crossval(
     result = cross_validate(
         corpus, recipes, folds=folds, group=group, seeds=seeds, store=store_at(store), workers=workers
     )
-    _show(result.results, as_json)
+    # saved before anything is printed: a reader that closes the pipe must not cost the results
     if out:
         result.save(out)
         print(f"report: {out / 'report.html'}", file=sys.stderr)
+    _show(result.results, as_json)
 
 
 @app.command()
@@ -254,13 +265,14 @@ def evaluate(
     recognizer = Recognizer.from_pretrained(model)
     corpus = _corpus(manifest, audio_dir, recognizer.recipe, labels=False, excluded=exclude_label)
     evaluation = evaluate_recognizer(recognizer, corpus, store=store_at(store), workers=workers)
-    _show(evaluation.results, as_json)
+    # saved before anything is printed: a reader that closes the pipe must not cost the results
     if out:
         evaluation.save(out)
         print(f"report: {out / 'report.html'}", file=sys.stderr)
     if submission:
         evaluation.save_submission(submission)
         print(f"submission: {submission}", file=sys.stderr)
+    _show(evaluation.results, as_json)
 
 
 @app.command()

@@ -144,10 +144,20 @@ def _sentence(fault: Any) -> str:
     if fault["type"] == "missing":
         section = path[0]
         return f"{'.'.join(path)}: not given; a section {section} begins with its encoder, --set {section}.model=NAME"
+    if fault["type"] == "model_type":
+        keys = ", ".join(_keys(path))
+        given = f"not a value (given: {fault['input']!r})"
+        return f"{'.'.join(path)}: is a section with settings ({keys}), {given}; {_how(path)}"
     reason = fault["msg"].removeprefix("Value error, ")
     # pydantic names the branch of a union too, which says nothing to the reader of a YAML file
     place = ".".join(part for part in path if "[" not in part)
     return f"{place}: {reason} (given: {fault['input']!r})" if path else reason
+
+
+def _how(path: Sequence[str]) -> str:
+    if path[-1] in ("speech", "text"):
+        return f"name its encoder with --set {path[-1]}.model=NAME"
+    return f"--set {'.'.join(path)}={{}} takes the default of each"
 
 
 def _keys(path: Sequence[str]) -> list[str]:

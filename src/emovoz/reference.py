@@ -33,9 +33,17 @@ def _rows(name: str, section: type[Section]) -> list[dict[str, Any]]:
     for key, field in section.model_fields.items():
         inner = _sections_in(section).get(key)
         default = "required" if field.is_required() else _written(field.default)
-        rows.append({"setting": f"{name}.{key}", "default": default, "meaning": meanings.get(key, "")})
+        meaning = meanings.get(key, "")
+        if inner:
+            meaning = f"{_summary(inner)}; {meaning}"
+        rows.append({"setting": f"{name}.{key}", "default": default, "meaning": meaning})
         rows += _rows(f"{name}.{key}", inner) if inner else []
     return rows
+
+
+def _summary(section: type[Section]) -> str:
+    line = str(inspect.getdoc(section)).partition("\n")[0].removesuffix(".")
+    return line[0].lower() + line[1:]
 
 
 def meanings_of(section: type[Section]) -> dict[str, str]:

@@ -105,7 +105,7 @@ class Augmentation(Section):
             order, with its probability. Where chance takes none of them, one is drawn by these probabilities.
         probability: chance that an epoch shows one of the views and not the clip itself.
         seed: of the views; it is not the seed of training, so that runs with other seeds share them.
-        speed, tempo, reverb, noise, gain: effects of the views; none that is not named.
+        speed, tempo, reverb, noise, gain: an effect of the views, off by default; `{}` switches it on as below.
         crop: what is cut where `crop_seconds` is set: stored `features`, which were encoded in the context of the
             whole clip; or the `waveform` of every view, encoded without that context, as in the published system.
         crop_seconds: show a random stretch of this length. Needs a head that learns before pooling, unless it is the
@@ -114,7 +114,7 @@ class Augmentation(Section):
             `word_times`); clips without times keep all their words.
         padding: what becomes of clips shorter than the crop: `zero` leaves them as they are, for zeros are masked;
             `repeat` repeats their frames (or the waveform, where that is cut) up to the crop, and these count.
-        spec_augment: hide stretches and bands of the speech features.
+        spec_augment: done to the speech features, off by default; `{}` switches it on as below.
         mixup: mix every clip with another, features and labels, in shares from Beta(mixup, mixup) (Zhang et al.
             2018); 0 mixes nothing.
         modality_dropout: chance that a clip with both modalities is shown without one of them.

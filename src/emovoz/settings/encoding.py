@@ -31,7 +31,7 @@ class Speech(Section):
         model: short name, local directory or hub id of the encoder.
         layers: hidden states used: a list of numbers, 0 being the embedding output; `all`, the `last`, or `every N`
             (the last, the Nth before it and so on).
-        lora: tune adapters inside the encoder; none by default.
+        lora: none by default; `{}` tunes them as below.
     """
 
     model: EncoderName
@@ -47,7 +47,7 @@ class Text(Section):
         layers: hidden states used: a list of numbers, 0 being the embedding output; `all`, the `last`, or `every N`
             (the last, the Nth before it and so on).
         prefix: put before every text; by default what the known encoder was trained with.
-        lora: tune adapters inside the encoder; none by default.
+        lora: none by default; `{}` tunes them as below.
     """
 
     model: EncoderName
