@@ -1,6 +1,7 @@
 """Validation: when dev clips are scored, what follows from the scores, and what is told of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.nn.functional import nll_loss
 
 from emovoz import Clip, Corpus, FeatureStore, InputError, Recipe, crossval, train
 from emovoz.evaluation.report import render_report
+from emovoz.features import LongClipFeatures
 from emovoz.inference import probabilities
 from emovoz.settings import Tracking, Training
 from emovoz.training import Fitted, fit
@@ -104,6 +106,22 @@ def test_the_dev_loss_is_the_cross_entropy_of_what_the_head_says_whatever_it_lea
     dev = examples(30, 1)
     said = torch.from_numpy(probabilities(found.head, dev.features)).log()
     assert events(folder)["eval/loss"][20] == pytest.approx(nll_loss(said, torch.tensor(dev.targets)).item(), rel=1e-4)
+
+
+def test_long_dev_recordings_are_scored_in_pieces_as_predictions_are(tmp_path: Path) -> None:
+    whole = examples(4, 1)
+
+    def long(i: int) -> LongClipFeatures:
+        """A recording whose pieces are clip i and the next."""
+        return LongClipFeatures(lambda: (whole.features[k % 4] for k in (i, i + 1)))
+
+    dev = replace(whole, features=[long(i) for i in range(4)])
+    run = Run(Tracking(tool="tensorboard", folder=str(tmp_path)), "run", {})
+    training = Training(batch_size=10, epochs=1, keep="last")
+    found = fit(head(sequence="self_attention", pooling="max"), examples(50), dev, training, run=run)
+    (folder,) = (tmp_path / "run").iterdir()
+    said = torch.from_numpy(probabilities(found.head, dev.features)).log()
+    assert events(folder)["eval/loss"][5] == pytest.approx(nll_loss(said, torch.tensor(dev.targets)).item(), rel=1e-4)
 
 
 def test_without_dev_clips_the_loss_of_each_epoch_is_told() -> None:

@@ -14,12 +14,11 @@ from emovoz.errors import InputError
 from emovoz.evaluation.breakdown import layer_weights
 from emovoz.evaluation.results import macro_f1, prediction_rows, results_of, save_results
 from emovoz.features import FeatureStore, FrozenEncoders, default_store, views_of
-from emovoz.inference import decided, probabilities
 from emovoz.inference.thresholds import EVEN, decisions, threshold_row
 from emovoz.progress import progress, say
 from emovoz.recipe import Recipe
 from emovoz.training import check_labels, check_ready, encoded_examples, new_head, train_head
-from emovoz.training.pooled import pooled_where_fixed
+from emovoz.training.pooled import pooled_where_fixed, scored
 
 USUAL_FOLDS = 5
 
@@ -143,8 +142,7 @@ def _run(
                     part=f"fold{fold}",
                 )
                 trained = time.perf_counter()
-                held = examples.select(test)
-                scores[run, test] = (decided if held.pooled else probabilities)(fitted.head, held.features)
+                scores[run, test] = scored(fitted.head, examples.select(test))
                 thresholds[run, test] = threshold_row(fitted.thresholds, labels)
                 history.append({"fold": fold, "seed": seed, "epochs": fitted.history, "thresholds": fitted.thresholds})
                 weights.append(fitted.head.layer_weights)

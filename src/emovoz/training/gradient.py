@@ -10,12 +10,12 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import torch
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
+from torch.nn.functional import nll_loss
 from torch.utils.data import Sampler
-from transformers import EvalPrediction, Trainer, TrainingArguments
+from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from emovoz.encoders.placement import compute_device
@@ -26,9 +26,9 @@ from emovoz.settings import Augmentation, Training
 from emovoz.training.callbacks import BestState, Epochs, Keeper, Validations
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples, collate_examples
-from emovoz.training.losses import Objective, class_counts, class_weights, loss_of, objective_of, weight_of
+from emovoz.training.losses import Objective, class_counts, class_weights, objective_of, weight_of
 from emovoz.training.optimiser import optimiser_of, schedule_of
-from emovoz.training.pooled import Decider, collate_pooled_examples, fit_scales, pooled_examples
+from emovoz.training.pooled import Decider, collate_pooled_examples, fit_scales, pooled_examples, scored
 from emovoz.training.sampling import Balanced, shown_counts
 from emovoz.training.tracking import Run, tracked
 from emovoz.training.variation import Varied
@@ -67,15 +67,14 @@ def fit_by_gradient(
         _nothing_to_collect(),
     ):
         trainer = _Trainer(
+            head,
             training,
             examples.targets,
-            classes,
+            dev,
             model=model,
             args=_arguments(training, scratch, run),
             data_collator=collate,
             train_dataset=varied,
-            eval_dataset=dev,
-            compute_metrics=_macro_f1,
             callbacks=[
                 Validations(training.validate_every, dev=dev is not None),
                 *([best] if training.keep == "best" else []),
@@ -95,15 +94,19 @@ class _Trainer(Trainer):
     """transformers' Trainer, told what it has no arguments for.
 
     Args:
+        head: that is fitted, whose modules `model` trains.
         training: the settings.
         targets: index of each clip's label.
-        classes: how many labels there are.
+        dev: clips to score; None where there are none.
         arguments: of the Trainer.
     """
 
-    def __init__(self, training: Training, targets: Sequence[int], classes: int, **arguments: Any) -> None:
-        self.training, self.targets, self.classes = training, targets, classes
-        counts = shown_counts(training, class_counts(targets, classes)).to(compute_device())
+    def __init__(
+        self, head: EmotionHead, training: Training, targets: Sequence[int], dev: Examples | None, **arguments: Any
+    ) -> None:
+        self.head, self.training, self.targets, self.dev = head, training, targets, dev
+        self.classes = len(head.config.labels)
+        counts = shown_counts(training, class_counts(targets, self.classes)).to(compute_device())
         self.weights = class_weights(training, counts)
         objective = objective_of(training, self.weights, counts)
         super().__init__(compute_loss_func=partial(_loss, objective=objective), **arguments)
@@ -122,10 +125,17 @@ class _Trainer(Trainer):
             return Balanced(self.targets, self.training.seed)
         return super()._get_train_sampler(train_dataset)
 
-    def evaluate(self, *arguments: Any, **named: Any) -> dict[str, float]:
-        """Scores on the dev clips; what is drawn for dropout afterwards does not depend on whether any were scored."""
-        with torch.random.fork_rng(devices=[]):
-            return super().evaluate(*arguments, **named)
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Cross-entropy and macro-F1 of the dev clips, whatever is learned by; as the fitted head would score them."""
+        assert self.dev is not None
+        targets, scores = torch.tensor(self.dev.targets), torch.from_numpy(scored(self.head, self.dev))
+        found = {
+            "eval_loss": float(nll_loss(scores.log(), targets)),
+            "eval_macro_f1": float(f1_score(targets, scores.argmax(1), average="macro", zero_division=0)),
+        }
+        self.log(found)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
+        return found
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The recipe's schedule."""
@@ -134,16 +144,13 @@ class _Trainer(Trainer):
         return schedule
 
     def compute_loss_context_manager(self) -> Any:
-        """Reduced precision where clips are learned from; dev clips are scored as the saved head scores."""
-        if self.training.precision == "float32" or not torch.is_grad_enabled():
+        """Reduced precision where clips are learned from."""
+        if self.training.precision == "float32":
             return nullcontext()
         return torch.autocast(self.args.device.type, torch.bfloat16)
 
 
 def _loss(outputs: Any, labels: Tensor, num_items_in_batch: Tensor | None = None, *, objective: Objective) -> Tensor:
-    # dev clips: the cross-entropy of what the head says, whatever it learns by
-    if not torch.is_grad_enabled():
-        return loss_of(outputs.logits, labels)
     return objective(outputs.logits, labels, total=num_items_in_batch)
 
 
@@ -162,7 +169,6 @@ def _arguments(training: Training, scratch: str, run: Run | None) -> TrainingArg
         output_dir=scratch,
         num_train_epochs=training.epochs,
         per_device_train_batch_size=training.batch_size,
-        per_device_eval_batch_size=training.batch_size,
         gradient_accumulation_steps=training.accumulation,
         learning_rate=training.learning_rate,
         max_grad_norm=training.gradient_clip,
@@ -176,7 +182,6 @@ def _arguments(training: Training, scratch: str, run: Run | None) -> TrainingArg
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
-        label_names=["labels"],
         use_cpu=device.type == "cpu",
         dataloader_pin_memory=device.type == "cuda",
     )
@@ -186,11 +191,6 @@ def _arguments(training: Training, scratch: str, run: Run | None) -> TrainingArg
     if arguments.n_gpu > 1:
         arguments._n_gpu = 1
     return arguments
-
-
-def _macro_f1(prediction: EvalPrediction) -> dict[str, float]:
-    guesses = np.asarray(prediction.predictions).argmax(1)
-    return {"macro_f1": float(f1_score(prediction.label_ids, guesses, average="macro", zero_division=0))}
 
 
 def history_of(log: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from emovoz.inference.scores import collate_pooled, parts_of, pooled
+from emovoz.inference.scores import collate_pooled, decided, parts_of, pooled, probabilities
 from emovoz.model import EmotionHead
 from emovoz.model.join import Standardise
 from emovoz.training.examples import Example, Examples
@@ -24,6 +25,11 @@ def pooled_examples(head: EmotionHead, examples: Examples) -> Examples:
 def pooled_where_fixed(head: EmotionHead, examples: Examples) -> Examples:
     """Pooled examples where nothing before pooling can learn, else the examples as they are."""
     return pooled_examples(head, examples) if head.pooling_is_fixed else examples
+
+
+def scored(head: EmotionHead, examples: Examples) -> np.ndarray:
+    """Probability of each label for each clip, float64 [clips, labels], whether they are pooled or not."""
+    return (decided if examples.pooled else probabilities)(head, examples.features)
 
 
 def fit_scales(head: EmotionHead, examples: Examples) -> None:

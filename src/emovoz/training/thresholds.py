@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from emovoz.inference import decided, probabilities
 from emovoz.inference.thresholds import EVEN, decisions
 from emovoz.model import EmotionHead
 from emovoz.training.examples import Examples
+from emovoz.training.pooled import scored
 
 GRID = np.arange(1, 20) / 20
 """The thresholds that are tried."""
@@ -17,8 +17,7 @@ FOLDS, ROUNDS = 5, 5
 
 def thresholds_on(head: EmotionHead, dev: Examples) -> dict[str, float]:
     """Thresholds by label for a fitted head, from the dev clips."""
-    scores = (decided if dev.pooled else probabilities)(head, dev.features)
-    fitted = fit_thresholds(np.array(dev.targets), scores)
+    fitted = fit_thresholds(np.array(dev.targets), scored(head, dev))
     return dict(zip(head.config.labels, map(float, fitted), strict=True))
 
 
