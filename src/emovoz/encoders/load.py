@@ -64,6 +64,13 @@ def load_text_encoder(model: str, *, prefix: str | None = None) -> TextEncoder:
     return TextEncoder(directory, prefix=(known.prefix if known else "") if prefix is None else prefix)
 
 
+def fetch_encoder(model: str) -> None:
+    """Have an encoder's weights here, downloaded where they are not; raises InputError where that cannot be."""
+    source = locate(model)
+    if source.kind != "built-in":
+        directory_of(source)
+
+
 def _known_to_encode(modality: str, source: Source) -> KnownEncoder | None:
     """What the table says of an encoder, nothing of a directory; raises InputError where it encodes something else."""
     known = None if source.kind == "directory" else known_encoder(source.model)

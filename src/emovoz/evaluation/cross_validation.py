@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from emovoz.corpus import Corpus, grouped_folds, stratified_folds
+from emovoz.encoders import fetch_encoder
 from emovoz.errors import InputError
 from emovoz.evaluation.breakdown import layer_weights
 from emovoz.evaluation.results import macro_f1, prediction_rows, results_of, save_results
-from emovoz.features import FeatureStore, FrozenEncoders, default_store, features_of, features_of_views, views_of
+from emovoz.features import FeatureStore, FrozenEncoders, View, default_store, features_of, features_of_views, views_of
 from emovoz.inference import decided, probabilities
 from emovoz.inference.thresholds import EVEN, decisions, threshold_row
 from emovoz.progress import progress, say
@@ -83,13 +84,21 @@ def crossval(
     names = [recipe.name for recipe in several]
     if len(set(names)) < len(names):
         raise InputError(f"recipes to compare need different names; given: {', '.join(names)}")
+    # what the last recipe lacks is told before the first one runs
     for recipe in several:
         check_ready(recipe, dev=False)
+        if recipe.speech:
+            fetch_encoder(recipe.speech.model)
+        if recipe.text:
+            fetch_encoder(recipe.text.model)
+    views = {recipe.name: views_of(recipe.augmentation) for recipe in several}
     cut = _cut(corpus, folds, group)
     store = store or FeatureStore(default_store())
     runs, predictions = {}, {}
     for recipe in several:
-        runs[recipe.name], predictions[recipe.name] = _run(corpus, recipe, cut, seeds, store, workers)
+        runs[recipe.name], predictions[recipe.name] = _run(
+            corpus, recipe, views[recipe.name], cut, seeds, store, workers
+        )
     results = {"runs": runs} if len(several) > 1 else runs[names[0]]
     return CrossValidation(results, predictions)
 
@@ -112,10 +121,15 @@ def _cut(corpus: Corpus, folds: int | None, group: str | None) -> _Folds:
 
 
 def _run(
-    corpus: Corpus, recipe: Recipe, cut: _Folds, seeds: int, store: FeatureStore, workers: int
+    corpus: Corpus,
+    recipe: Recipe,
+    views: Sequence[View],
+    cut: _Folds,
+    seeds: int,
+    store: FeatureStore,
+    workers: int,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     labels = corpus.labels
-    views = views_of(recipe.augmentation)
     encoders = FrozenEncoders.of(recipe)
     # before anything is encoded, so that a head that cannot be is told at once
     untrained = new_head(recipe, encoders, labels)
