@@ -3,10 +3,11 @@
 On spanish-elicited by one `emovoz crossval` with a recipe for each variant; on the text of EmoSPeech 2024 by `emovoz
 train` with its dev set and `emovoz evaluate`. Needs the development data beside the project (`../shared/data`) and the
 extra `augment`.
-Run: python benchmarks/ablation.py [SEEDS [STORE]]
-Writes what it measured into benchmarks/RESULTS.md, under its own heading.
+Run: python benchmarks/ablation.py heard; python benchmarks/ablation.py read
+Writes what it measured into benchmarks/RESULTS.md, under a heading for each of the two.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -18,12 +19,11 @@ from typing import Any
 import yaml
 from record import EMOSPEECH, SPANISH, machine, need_data, score, write_section
 
-HEADING = "## Ablations"
 EFFECTS: dict[str, Any] = {"speed": {}, "reverb": {}, "noise": {}}
 HEARD: dict[str, Any] = {
     "speech": {"model": "whisper-base", "layers": "all"},
     "features": {"stride": 4},
-    "model": {"hidden_layers": 1, "hidden_width": 256, "dropout": 0.3},
+    "model": {"width": 128, "hidden_layers": 1, "hidden_width": 256, "dropout": 0.3},
     "training": {"epochs": 12, "batch_size": 32, "keep": "last"},
 }
 READ: dict[str, Any] = {
@@ -77,17 +77,23 @@ READ_VARIANTS = {
 
 
 def main() -> None:
-    """Measure everything, then write it down."""
+    """Measure one of the two, then write it down."""
+    parser = argparse.ArgumentParser(description="what the parts of the published system give")
+    parser.add_argument("part", choices=["heard", "read"])
+    parser.add_argument("--seeds", default="3", help="of the cross-validation of what is heard")
+    parser.add_argument("--store", type=Path, help="where features may be already")
+    given = parser.parse_args()
     need_data()
-    seeds = sys.argv[1] if len(sys.argv) > 1 else "3"
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        store = Path(sys.argv[2]) if len(sys.argv) > 2 else scratch / "store"
-        text = "\n".join([machine(), "", *_heard(scratch, seeds, store), "", *_read(scratch, store)])
-    write_section(HEADING, text)
+        store = given.store or scratch / "store"
+        if given.part == "heard":
+            write_section("## Ablations: sound", "\n".join([machine(), "", *_heard(scratch, store, given.seeds)]))
+        else:
+            write_section("## Ablations: words", "\n".join([machine(), "", *_read(scratch, store)]))
 
 
-def _heard(scratch: Path, seeds: str, store: Path) -> list[str]:
+def _heard(scratch: Path, store: Path, seeds: str) -> list[str]:
     recipes = _written(scratch, HEARD, HEARD_VARIANTS)
     out = scratch / "crossval"
     command = ["crossval", str(SPANISH / "manifest.csv"), "--audio-dir", str(SPANISH / "audio"), "--out", str(out)]
@@ -99,9 +105,9 @@ def _heard(scratch: Path, seeds: str, store: Path) -> list[str]:
     clips = runs["base"]["n"]
     return [
         "One `emovoz crossval` with a `--recipe` for each row on spanish-elicited: six classes, 14 speakers, 7 folds",
-        f"by speaker, {seeds} seed(s), {clips} clips; Whisper base, frames of 80 ms, 12 epochs, the last kept; nothing",
-        "was tuned; the first row of each part is the same base. Intervals: bootstrap over clips.",
-        f"The whole command took {seconds / 60:.0f} min, one thread, beside other work.",
+        f"by speaker, {seeds} seed(s), {clips} clips; Whisper base, frames of 80 ms brought to a width of 128, 12",
+        "epochs, the last kept; nothing was tuned; the first row of each part is the same base. Intervals: bootstrap",
+        f"over clips. The whole command took {seconds / 60:.0f} min, one thread, beside other work.",
         "",
         *_table(HEARD_VARIANTS, runs),
     ]

@@ -82,6 +82,22 @@ def test_several_recipes_share_the_folds(recipe: Recipe, tmp_path: Path) -> None
     assert runs["tiny"]["macro_f1"] == runs["other"]["macro_f1"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"text": {"model": "./nowhere"}}, "no encoder './nowhere'"),
+        ({"augmentation": {"views": 1, "noise": {"source": "nowhere"}}}, "nowhere: no such folder"),
+    ],
+)
+def test_what_the_last_recipe_lacks_is_told_before_the_first_runs(
+    recipe: Recipe, tiny_whisper: Path, tmp_path: Path, settings: dict[str, Any], fault: str
+) -> None:
+    last = Recipe.checked({"name": "last", "speech": {"model": str(tiny_whisper)}, **settings})
+    with pytest.raises(InputError, match=fault):
+        crossval(corpus(), [recipe, last], folds=3, seeds=1, store=FeatureStore(tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
+
+
 def test_without_speakers_folds_are_stratified(recipe: Recipe, tmp_path: Path) -> None:
     clips = [Clip(c.id, transcription=c.transcription, label=c.label) for c in corpus()]
     results = crossval(Corpus(clips), recipe, seeds=1, store=FeatureStore(tmp_path)).results

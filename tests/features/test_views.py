@@ -228,6 +228,13 @@ def test_the_size_told_before_counts_the_views(
     assert float(told.split("about ")[1].split()[0]) == pytest.approx(done.stored_bytes / 1e6, rel=0.1)
 
 
+def test_the_audio_that_was_encoded_is_as_long_as_the_views_are(encoders: FrozenEncoders, tmp_path: Path) -> None:
+    corpus = Corpus([Clip(f"{i}", Waveform(noise(0.1 + i / 100).astype(np.float32), RATE)) for i in range(3)])
+    chosen = views(views=2, crop="waveform", crop_seconds=1.5, padding="repeat")
+    done = extract(corpus, encoders, FeatureStore(tmp_path), views=chosen)
+    assert done.audio_seconds == pytest.approx(0.1 + 0.11 + 0.12 + 2 * 3 * 1.5, abs=1e-3)
+
+
 def test_a_clip_that_cannot_be_used_is_told_once_and_a_broken_noise_file_by_its_own_name(
     encoders: FrozenEncoders, tmp_path: Path
 ) -> None:

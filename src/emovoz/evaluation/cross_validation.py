@@ -13,7 +13,7 @@ from emovoz.corpus import Corpus, grouped_folds, stratified_folds
 from emovoz.errors import InputError
 from emovoz.evaluation.breakdown import layer_weights
 from emovoz.evaluation.results import macro_f1, prediction_rows, results_of, save_results
-from emovoz.features import FeatureStore, FrozenEncoders, default_store, views_of
+from emovoz.features import FeatureStore, FrozenEncoders, View, default_store, views_of
 from emovoz.inference.thresholds import EVEN, decisions, threshold_row
 from emovoz.progress import progress, say
 from emovoz.recipe import Recipe
@@ -84,6 +84,7 @@ def crossval(
     check_labels(corpus)
     for recipe in several:
         check_ready(recipe, dev=False)
+    views = {recipe.name: views_of(recipe.augmentation) for recipe in several}
     cut = _cut(corpus, folds, group)
     # all of them before anything is encoded, so that the last does not fail once the others have been trained
     for recipe in several:
@@ -91,7 +92,9 @@ def crossval(
     store = store or FeatureStore(default_store())
     runs, predictions = {}, {}
     for recipe in several:
-        runs[recipe.name], predictions[recipe.name] = _run(corpus, recipe, cut, seeds, store, workers)
+        runs[recipe.name], predictions[recipe.name] = _run(
+            corpus, recipe, views[recipe.name], cut, seeds, store, workers
+        )
     results = {"runs": runs} if len(several) > 1 else runs[names[0]]
     return CrossValidation(results, predictions)
 
@@ -113,10 +116,15 @@ def _cut(corpus: Corpus, folds: int | None, group: str | None) -> _Folds:
 
 
 def _run(
-    corpus: Corpus, recipe: Recipe, cut: _Folds, seeds: int, store: FeatureStore, workers: int
+    corpus: Corpus,
+    recipe: Recipe,
+    views: Sequence[View],
+    cut: _Folds,
+    seeds: int,
+    store: FeatureStore,
+    workers: int,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     labels = corpus.labels
-    views = views_of(recipe.augmentation)
     encoders = FrozenEncoders.of(recipe)
     untrained = new_head(recipe, encoders, labels)
     examples, extraction = encoded_examples(corpus, recipe, encoders, store, views=views, workers=workers)

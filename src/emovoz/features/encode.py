@@ -94,17 +94,12 @@ class Branch:
 
     def altered(self, view: View) -> "Branch":
         """The same branch hearing a view of each clip; long recordings it hears as they are."""
-        encoder, read = self.encoder, self.read
+        encoder = self.encoder
         assert isinstance(encoder, SpeechEncoder)
-        rate = encoder.sample_rate
-
-        def length(piece: Piece) -> Piece:
-            return replace(piece, size=view.seconds(piece.size, piece.key))
-
         return replace(
             self,
-            read=lambda piece: view.of(read(piece), rate, piece.key),
-            frames=lambda piece: self.frames(length(piece)),
+            pieces=lambda clip: [view.sized(piece) for piece in self.pieces(clip)],
+            read=lambda piece: view.of(self.read(piece), encoder.sample_rate, piece.key),
             copy=view.name,
         )
 

@@ -24,7 +24,7 @@ class Extraction:
 
     Attributes:
         clips: in the corpus.
-        audio_seconds: length of their audio that had to be encoded.
+        audio_seconds: length of the audio that had to be encoded, of clips and views.
         encoded: contents encoded, by modality; equal contents count once, a long recording counts by its pieces.
             Their altered copies are counted as `views`.
         stored_bytes: added to the store.
@@ -75,10 +75,12 @@ def extract(
     started = time.perf_counter()
     _say_what_is_lacking(corpus, encoders)
     pieces, faults = pieces_of_corpus(corpus, encoders)
-    altered = {f"view {view.number + 1} of {len(views)}": encoders.branches["speech"].altered(view) for view in views}
-    if altered:
-        pieces |= dict.fromkeys(altered, _what_has_views(pieces["speech"]))
-    branches = {**encoders.branches, **altered}
+    branches = dict(encoders.branches)
+    viewed = _what_has_views(pieces["speech"]) if views else {}
+    for view in views:
+        name = f"view {view.number + 1} of {len(views)}"
+        branches[name] = encoders.branches["speech"].altered(view)
+        pieces[name] = {key: [view.sized(piece) for piece in same] for key, same in viewed.items()}
     missing = {name: _missing(branch, pieces[name], store) for name, branch in branches.items()}
     frames = {
         name: {key: branch.frames(piece) for key, piece in missing[name].items()} for name, branch in branches.items()

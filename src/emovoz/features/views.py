@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from emovoz.corpus.audio import SHORTEST_SECONDS
 from emovoz.errors import InputError
 from emovoz.features.effects import add_noise, gain, reverberate, speed, tempo
+from emovoz.features.pieces import Piece
 from emovoz.features.surroundings import noise_of, rooms_of
 from emovoz.randomness import clip_random
 from emovoz.settings import Augmentation, Gain, Noise, Reverb, Speed, Tempo
@@ -83,6 +84,10 @@ class View:
         if self.crop_seconds is not None:
             seconds = self.crop_seconds if self.repeats else min(seconds, self.crop_seconds)
         return max(seconds, SHORTEST_SECONDS)
+
+    def sized(self, piece: Piece) -> Piece:
+        """A piece as long as it becomes; parts of long recordings stay as they are."""
+        return piece if piece.is_part else replace(piece, size=self.seconds(piece.size, piece.key))
 
     def _drawn(self, key: str) -> list[str]:
         """The effects that a clip goes through: at least one, unless a stretch is cut."""
