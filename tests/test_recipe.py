@@ -157,6 +157,7 @@ LOGISTIC = ("training.method=logistic_regression", "model.hidden_layers=0")
             "logistic_regression can fit the last layer only; change model.width, model.pooling attention",
         ),
         ("speech", ["training.patience=3"], "training.patience needs training.keep best"),
+        ("speech", ["training.regularisation=9"], "training.regularisation needs training.method logistic_regression"),
         ("speech", ["augmentation.modality_dropout=0.1"], "augmentation.modality_dropout needs both speech and text"),
         ("default", ["text=null"], "augmentation.modality_dropout needs both speech and text"),
         ("baseline-logreg", ["augmentation.mixup=0.2"], "augmentation.mixup needs training.method gradient"),

@@ -25,6 +25,7 @@ _NEEDS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
     ("training", "effective_beta"): ("class_weights", ("effective",)),
     ("training", "logit_adjustment"): ("sampling", ("shuffled",)),
     ("training", "patience"): ("keep", ("best",)),
+    ("training", "regularisation"): ("method", ("logistic_regression",)),
 }
 """A setting that does something only where another of its section has one of these values."""
 

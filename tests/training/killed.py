@@ -64,7 +64,7 @@ def _watch(path: Path, kill_after: int | None) -> None:
     def noting(self: Varied, i: int) -> Example:
         nonlocal shown
         with path.open("a") as file:
-            file.write(f"{len(self)} {self.epoch} {self.examples.ids[i]}\n")
+            file.write(f"{len(self)} {self.epoch} {self.examples.ids[i % len(self)]}\n")
         if shown == kill_after:
             os.kill(os.getpid(), signal.SIGKILL)
         shown += 1
