@@ -184,3 +184,20 @@ def test_recipes_lists_the_shipped_ones_and_prints_one_in_full(tmp_path: Path) -
     full = emovoz("recipes", "default").stdout
     (tmp_path / "mine.yaml").write_text(full)
     assert emovoz("recipes", str(tmp_path / "mine.yaml")).stdout == full
+
+
+def test_a_changed_recipe_is_written_for_a_comparison(texts: Path, tiny_bert: Path, tmp_path: Path) -> None:
+    changed = emovoz("recipes", "text", "--set", "name=max", "--set", "model.pooling=max").stdout
+    (tmp_path / "variant.yaml").write_text(changed)
+    settings = [f"text.model={tiny_bert}", "text.layers=all", "training.epochs=1"]
+    compared = ["--recipe", "text", "--recipe", str(tmp_path / "variant.yaml"), "--folds", "2", "--seeds", "1"]
+    done = emovoz("crossval", str(texts), *compared, *(f"--set={one}" for one in settings))
+    assert done.returncode == 0, done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["text", "max"]
+
+
+def test_a_setting_that_gives_a_recipe_a_modality_is_told() -> None:
+    told = "recipe bsc-upc-0 has no text of its own: --set text.model gives it one"
+    assert told in emovoz("recipes", "bsc-upc-0", "--set", "text.model=multilingual-e5-small").stderr
+    assert told not in emovoz("recipes", "default", "--set", "text.model=multilingual-e5-small").stderr
+    assert "--set needs the name of a recipe" in emovoz("recipes", "--set", "training.epochs=1").stderr

@@ -332,21 +332,25 @@ def encoders(
 @app.command()
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Print this recipe in full.")] = None,
+    changed: Annotated[list[str] | None, typer.Option("--set", help="Print it with section.key=value changed.")] = None,
     settings: Annotated[bool, typer.Option("--settings", help="Print what every setting means.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The shipped recipes, or one of them in full, or what the settings of a recipe mean."""
-    from emovoz.recipe import Recipe, shipped_recipes
+    from emovoz import InputError
+    from emovoz.recipe import shipped_recipes
     from emovoz.reference import explained, setting_table
 
+    if changed and name is None:
+        raise InputError("--set needs the name of a recipe, such as emovoz recipes speech --set model.pooling=max")
     if settings:
         print(json.dumps(setting_table(), ensure_ascii=False) if as_json else explained())
     elif name is None:
         print_table([{"recipe": key, "description": value} for key, value in shipped_recipes().items()], as_json)
     elif as_json:
-        print(Recipe.load(name).model_dump_json(indent=2))
+        print(_recipe(name, changed).model_dump_json(indent=2))
     else:
-        print(Recipe.load(name).to_yaml(), end="")
+        print(_recipe(name, changed).to_yaml(), end="")
 
 
 def _dev_meaning(recipe: "RecipeOf", *, given: bool) -> str:
@@ -359,8 +363,14 @@ def _dev_meaning(recipe: "RecipeOf", *, given: bool) -> str:
 
 def _recipe(name: str, settings: list[str] | None) -> "RecipeOf":
     from emovoz import Recipe
+    from emovoz.progress import say
 
-    return Recipe.load(name, settings or ())
+    recipe = Recipe.load(name, settings or ())
+    for section in ("speech", "text") if settings else ():
+        # in a comparison every recipe gets every --set, also one that was to do without
+        if getattr(recipe, section) and not getattr(Recipe.load(name), section):
+            say(f"recipe {recipe.name} has no {section} of its own: --set {section}.model gives it one")
+    return recipe
 
 
 def _corpus(

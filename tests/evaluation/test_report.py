@@ -163,6 +163,21 @@ def test_every_label_has_its_own_scores() -> None:
     assert ["sadness", "", "0.460", "0.455", "0.466", "43"] in rows
 
 
+def test_fitted_thresholds_are_told() -> None:
+    fits = [fit(0, seed, [1.0], [0.5]) for seed in range(3)]
+    even, one, other = (dict.fromkeys(LABELS, 0.5) | {"joy": joy} for joy in (0.5, 0.2, 0.3))
+    assert "Thresholds" not in Page(one_run() | {"history": fits}).words()
+    told = [
+        one_run() | {"history": [fits[i] | {"thresholds": each[i]} for i in range(3)]}
+        for each in ((even, one, other), (one, other, one), (even, even, even))
+    ]
+    some, every, none = (Page(run).words() for run in told)
+    means = "Thresholds, fitted on dev clips: anger 0.50, joy 0.25, sadness 0.50 (means of 2 fits; in the others"
+    assert means in some
+    assert "joy 0.23, sadness 0.50 (means of 3 fits)" in every
+    assert "Thresholds, fitted on dev clips: none would help on other clips, so the most probable" in none
+
+
 def test_f1_bars_are_as_long_as_the_scores() -> None:
     widths = [float(bar["style"].removeprefix("width: ").rstrip("%")) for bar in Page(one_run()).all("span")]
     assert widths == pytest.approx([76.4, 58.3, 46.0])

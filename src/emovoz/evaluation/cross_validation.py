@@ -80,7 +80,10 @@ def crossval(
     several = [recipes] if isinstance(recipes, Recipe) else list(recipes)
     names = [recipe.name for recipe in several]
     if len(set(names)) < len(names):
-        raise InputError(f"recipes to compare need different names; given: {', '.join(names)}")
+        raise InputError(
+            f"recipes to compare need different names; given: {', '.join(names)}; "
+            "each takes its setting `name`, or else the name of its file"
+        )
     check_labels(corpus)
     for recipe in several:
         check_ready(recipe, dev=False)

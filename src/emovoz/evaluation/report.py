@@ -74,6 +74,7 @@ def _run(name: str, results: Mapping[str, Any]) -> dict[str, Any]:
         "longest": min(14, max(map(len, labels), default=0)),
         "scores": {key: _interval(results.get(key)) for key in ("macro_f1", "uar", "accuracy")},
         "classes": [(label, per_class[label]) for label in labels if label in per_class],
+        "thresholds": _thresholds(results.get("history") or []),
         "confusion": _cells(results.get("confusion") or []),
         "confused": _most_confused(labels, results.get("confusion") or []),
         "ece": results.get("ece"),
@@ -144,6 +145,14 @@ def _interval(score: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _scored(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [entry for entry in entries if finite([entry.get("macro_f1")])]
+
+
+def _thresholds(fits: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Fitted thresholds: of how many fits, how many have unequal ones, and the mean of these for each label."""
+    fitted = [fit["thresholds"] for fit in fits if fit.get("thresholds")]
+    unequal = [thresholds for thresholds in fitted if len(set(thresholds.values())) > 1]
+    means = {label: statistics.fmean(one[label] for one in unequal) for label in (unequal[0] if unequal else ())}
+    return {"fits": len(fitted), "unequal": len(unequal), "means": means} if fitted else None
 
 
 def _cells(matrix: Sequence[Sequence[float]]) -> list[list[tuple[str, float | None]]]:
