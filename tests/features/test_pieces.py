@@ -11,7 +11,7 @@ import torch
 
 from emovoz import Clip, Corpus, FeatureStore, InputError, Recipe, Waveform, extract
 from emovoz.features import ClipFeatures, FrozenEncoders, LongClipFeatures, StoredFeatures, encode_clips
-from emovoz.features.encode import mean_of
+from emovoz.features.branch import mean_of
 from helpers import relative_gap
 
 RATE = 16000

@@ -1,7 +1,8 @@
 """Each clip encoded once: the feature store, and what fills and reads it."""
 
 from emovoz.features.batch import ClipFeatures, ClipSequence, LongClipFeatures, Picked, collate
-from emovoz.features.encode import Branch, FrozenEncoders, encode_clips
+from emovoz.features.branch import Branch
+from emovoz.features.encode import FrozenEncoders, encode_clips
 from emovoz.features.extraction import Extraction, extract
 from emovoz.features.store import FeatureStore, default_store
 from emovoz.features.stored import EncodedFeatures, StoredFeatures, features_of, features_of_views

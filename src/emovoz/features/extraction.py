@@ -11,7 +11,8 @@ from typing import Any
 from emovoz.corpus import Clip, Corpus
 from emovoz.encoders.placement import length_batches
 from emovoz.errors import ClipError, InputError
-from emovoz.features.encode import Branch, FrozenEncoders, check_clip, read_all
+from emovoz.features.branch import Branch
+from emovoz.features.encode import FrozenEncoders, check_clip, read_all
 from emovoz.features.pieces import Piece
 from emovoz.features.store import FeatureStore
 from emovoz.features.views import View
@@ -76,11 +77,11 @@ def extract(
     _say_what_is_lacking(corpus, encoders)
     pieces, faults = pieces_of_corpus(corpus, encoders)
     branches = dict(encoders.branches)
-    viewed = _what_has_views(pieces["speech"]) if views else {}
-    for view in views:
-        name = f"view {view.number + 1} of {len(views)}"
-        branches[name] = encoders.branches["speech"].altered(view)
-        pieces[name] = {key: [view.sized(piece) for piece in same] for key, same in viewed.items()}
+    if views:
+        heard = _what_has_views(pieces["speech"])
+        named = {f"view {view.number + 1} of {len(views)}": view for view in views}
+        branches |= {name: encoders.branches["speech"].altered(view) for name, view in named.items()}
+        pieces |= {name: _sized(heard, view) for name, view in named.items()}
     missing = {name: _missing(branch, pieces[name], store) for name, branch in branches.items()}
     frames = {
         name: {key: branch.frames(piece) for key, piece in missing[name].items()} for name, branch in branches.items()
@@ -169,6 +170,10 @@ def _what_has_views(pieces: dict[str, list[Piece]]) -> dict[str, list[Piece]]:
     if long:
         say(f"long recordings have no views ({len(long)} here); they are shown as they are")
     return {key: same for key, same in pieces.items() if not same[0].is_part}
+
+
+def _sized(pieces: dict[str, list[Piece]], view: View) -> dict[str, list[Piece]]:
+    return {key: [view.sized(piece) for piece in same] for key, same in pieces.items()}
 
 
 def _counts(of_branches: dict[str, int]) -> dict[str, int]:

@@ -1,0 +1,238 @@
+"""One modality of a recipe: its encoder, and how a clip becomes features."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from emovoz.corpus import Clip, load_audio, load_parts
+from emovoz.encoders import SpeechEncoder, TextEncoder, load_speech_encoder, load_text_encoder
+from emovoz.encoders.placement import length_batches
+from emovoz.encoders.tuned import check_tunable
+from emovoz.errors import InputError
+from emovoz.features.pieces import Piece, speech_pieces, text_pieces
+from emovoz.features.store import CLEAN, stored
+from emovoz.features.views import View
+from emovoz.recipe import Recipe
+from emovoz.settings import Features, Layers, Lora, Speech, Text, layer_numbers
+
+PORTION_BYTES = 200_000_000
+"""Of hidden states in memory at a time."""
+
+
+class Encoder(Protocol):
+    """What speech and text encoders have in common."""
+
+    dim: int
+    layers: int
+    fingerprint: str
+
+    def encode_each(self, inputs: Sequence[Any], layers: Sequence[int] | None = None, /) -> list[Tensor]:
+        """Hidden states [layer, time, dim] of each input."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One modality: its encoder, the hidden states used, and how a clip becomes features.
+
+    Attributes:
+        modality: `speech` or `text`.
+        model: what the recipe calls the encoder.
+        layers: hidden states the encoder gives to the head.
+        mixed: hidden states the head mixes: the same, but where the encoder is tuned those above are made by the head.
+        kept: those that the store is to hold, `layers` among them.
+        stride: frames averaged into one.
+        precision: of the features, `float16` or `float32`.
+        pieces: what of a clip is encoded at once; raises ClipError where it cannot be read.
+        read: the encoder's input for a piece; raises ClipError where it has none that can be used.
+        read_in_order: the same for the pieces of one long recording, in one pass through it.
+        frames: how many frames a piece will have.
+        most_frames: of a piece that the encoder takes, which cuts off what is beyond; None where it takes all.
+        lora: adapters that are tuned above the highest of `layers`; none where the encoder stays as it is.
+        portion: how much is read and encoded at a time, in seconds or characters.
+        frame_rate: of its features, Hz; None where they are no stretch of time.
+        copy: what of a clip is encoded: the clip as it is, or a view by its name.
+    """
+
+    modality: str
+    model: str
+    encoder: Encoder
+    layers: tuple[int, ...]
+    mixed: tuple[int, ...]
+    kept: tuple[int, ...]
+    stride: int
+    precision: str
+    pieces: Callable[[Clip], list[Piece]]
+    read: Callable[[Piece], Any]
+    read_in_order: Callable[[Sequence[Piece]], Iterator[Any]]
+    frames: Callable[[Piece], int]
+    portion: int
+    frame_rate: float | None = None
+    most_frames: int | None = None
+    copy: str = CLEAN
+    lora: Lora | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(layers, dim) of the states that the head mixes."""
+        return len(self.mixed), self.encoder.dim
+
+    @property
+    def view(self) -> str:
+        """What the store calls features of this copy, stride and precision."""
+        return self._view(self.copy)
+
+    def view_of(self, piece: Piece) -> str:
+        """What the store calls the features of a piece; long recordings have no altered copies."""
+        return self._view(CLEAN if piece.is_part else self.copy)
+
+    def altered(self, view: View) -> "Branch":
+        """The same branch hearing a view of each clip; long recordings it hears as they are."""
+        encoder = self.encoder
+        assert isinstance(encoder, SpeechEncoder)
+        return replace(
+            self,
+            pieces=lambda clip: [view.sized(piece) for piece in self.pieces(clip)],
+            read=lambda piece: view.of(self.read(piece), encoder.sample_rate, piece.key),
+            copy=view.name,
+        )
+
+    def _view(self, copy: str) -> str:
+        stride = f"-mean{self.stride}" if self.stride > 1 else ""
+        return f"{copy}{stride}{'' if self.precision == 'float16' else f'-{self.precision}'}"
+
+    def encode(self, pieces: Sequence[Piece], inputs: Sequence[Any], layers: Sequence[int]) -> list[Tensor]:
+        """Features [layer, time, dim] of each piece, as the store has them."""
+        features: dict[int, Tensor] = {}
+        for some in length_batches([math.ceil(piece.size) for piece in pieces], self.portion):
+            states = self.encoder.encode_each([inputs[i] for i in some], layers)
+            for i, state in zip(some, states, strict=True):
+                own = state[:, pieces[i].first : pieces[i].last]
+                if not bool(own.isfinite().all()):
+                    name = pieces[i].clip.describe()
+                    raise InputError(
+                        f"{name}: {self.model} gives values for it that are not finite; are its weights sound?"
+                    )
+                features[i] = stored(mean_of(own, self.stride), self.precision).cpu()
+        return [features[i] for i in range(len(pieces))]
+
+    def bytes_of(self, frames: int, layers: int) -> int:
+        """What so many layers of so many frames will take in the store."""
+        return frames * layers * self.encoder.dim * (2 if self.precision == "float16" else 4)
+
+
+def speech_branch(recipe: Recipe) -> Branch | None:
+    """How a recipe hears a clip; None where it does not."""
+    if recipe.speech is None:
+        return None
+    encoder: SpeechEncoder = load_speech_encoder(recipe.speech.model)
+    mixed = _chosen(recipe.speech.layers, encoder, "speech", recipe.speech.model)
+    layers = _given(mixed, encoder, "speech", recipe.speech)
+    kept = _kept(layers, encoder, recipe.features)
+    stride = recipe.features.stride
+
+    def read(piece: Piece) -> Any:
+        assert piece.clip.audio is not None
+        return load_audio(piece.clip.audio, encoder.sample_rate, start=piece.start, end=piece.end)
+
+    def read_in_order(pieces: Sequence[Piece]) -> Iterator[Any]:
+        audio = pieces[0].clip.audio
+        assert audio is not None
+        return load_parts(audio, encoder.sample_rate, [(piece.start, piece.end) for piece in pieces])
+
+    return Branch(
+        modality="speech",
+        model=recipe.speech.model,
+        encoder=encoder,
+        layers=layers,
+        mixed=mixed,
+        kept=kept,
+        stride=stride,
+        precision=recipe.features.precision,
+        pieces=lambda clip: speech_pieces(clip, encoder, stride),
+        read=read,
+        read_in_order=read_in_order,
+        frames=lambda piece: math.ceil(piece.size * encoder.frame_rate / stride),
+        portion=min(240, math.ceil(PORTION_BYTES / (encoder.frame_rate * encoder.dim * len(kept) * 4))),
+        frame_rate=encoder.frame_rate / stride,
+        lora=recipe.speech.lora,
+    )
+
+
+def text_branch(recipe: Recipe) -> Branch | None:
+    """How a recipe reads a clip; None where it does not."""
+    if recipe.text is None:
+        return None
+    encoder: TextEncoder = load_text_encoder(recipe.text.model, prefix=recipe.text.prefix)
+    mixed = _chosen(recipe.text.layers, encoder, "text", recipe.text.model)
+    layers = _given(mixed, encoder, "text", recipe.text)
+    kept = _kept(layers, encoder, recipe.features)
+
+    def read(piece: Piece) -> str:
+        return piece.clip.transcription or ""
+
+    return Branch(
+        modality="text",
+        model=recipe.text.model,
+        encoder=encoder,
+        layers=layers,
+        mixed=mixed,
+        kept=kept,
+        stride=1,
+        precision=recipe.features.precision,
+        pieces=text_pieces,
+        read=read,
+        read_in_order=lambda pieces: map(read, pieces),
+        frames=lambda piece: len(encoder.tokens([read(piece)])[0]),
+        portion=min(40_000, math.ceil(PORTION_BYTES / (encoder.dim * len(kept) * 4))),
+        most_frames=encoder.longest,
+        lora=recipe.text.lora,
+    )
+
+
+def mean_of(states: Tensor, stride: int) -> Tensor:
+    """[layer, time, dim] -> [layer, ceil(time / stride), dim]: means of so many frames, the last of what is left.
+
+    >>> mean_of(torch.arange(5.0)[None, :, None], 2).flatten().tolist()
+    [0.5, 2.5, 4.0]
+    """
+    if stride == 1:
+        return states
+    whole = states.shape[1] // stride * stride
+    means = [states[:, :whole].unflatten(1, (-1, stride)).mean(2)] if whole else []
+    rest = [states[:, whole:].mean(1, keepdim=True)] if whole < states.shape[1] else []
+    return torch.cat([*means, *rest], dim=1)
+
+
+def _chosen(layers: Layers, encoder: Encoder, section: str, model: str) -> tuple[int, ...]:
+    chosen = layer_numbers(layers, encoder.layers)
+    if not chosen or max(chosen) >= encoder.layers or len(set(chosen)) < len(chosen):
+        raise InputError(
+            f"{section}.layers: {chosen} cannot be used; {model} has {encoder.layers} hidden states, "
+            f"0 (the embedding output) to {encoder.layers - 1}, each usable once; all of them: {section}.layers=all"
+        )
+    return tuple(chosen)
+
+
+def _given(mixed: tuple[int, ...], encoder: Encoder, name: str, section: Speech | Text) -> tuple[int, ...]:
+    """The hidden states that a frozen encoder gives: all that are mixed, or those up to where tuned layers begin."""
+    if section.lora is None:
+        return mixed
+    check_tunable(encoder, name, section.model)
+    start = max(mixed) - section.lora.last
+    if start < 0:
+        raise InputError(
+            f"{name}.lora.last: {section.lora.last} layers cannot be tuned; {max(mixed)} of {section.model} run up to "
+            f"the highest hidden state of {name}.layers"
+        )
+    below = tuple(layer for layer in mixed if layer <= start)
+    return below if start in below else (*below, start)
+
+
+def _kept(used: tuple[int, ...], encoder: Encoder, features: Features) -> tuple[int, ...]:
+    there = range(encoder.layers)
+    more = {"used": [], "all": there}[features.layers] if isinstance(features.layers, str) else features.layers
+    return (*used, *(layer for layer in more if layer in there and layer not in used))
