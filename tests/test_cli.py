@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from emovoz import Corpus
+from emovoz import Corpus, Recipe
 from helpers import emovoz, json_lines, write_manifest
 
 
@@ -184,6 +184,10 @@ def test_recipes_lists_the_shipped_ones_and_prints_one_in_full(tmp_path: Path) -
     full = emovoz("recipes", "default").stdout
     (tmp_path / "mine.yaml").write_text(full)
     assert emovoz("recipes", str(tmp_path / "mine.yaml")).stdout == full
+    published = emovoz("recipes", "bsc-upc-5").stdout
+    assert "  # published: noise cut to 9 s beside speech cut to 5.5 s; here it covers the clip\n  noise:" in published
+    (tmp_path / "five.yaml").write_text(published)
+    assert Recipe.load(tmp_path / "five.yaml") == Recipe.load("bsc-upc-5")
 
 
 def test_a_changed_recipe_is_written_for_a_comparison(texts: Path, tiny_bert: Path, tmp_path: Path) -> None:

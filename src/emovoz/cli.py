@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emovoz.lookup_cli import AsJson, encoders, recipe_of, recipes
 from emovoz.store_cli import Store, store_at
 from emovoz.store_cli import app as store_verbs
-from emovoz.table import print_table
 
 if TYPE_CHECKING:
     from emovoz import Corpus
@@ -38,7 +38,6 @@ Workers = Annotated[int, typer.Option(help="Threads that decode audio.", min=1)]
 Excluded = Annotated[
     list[str] | None, typer.Option("--exclude-label", help="Leave out clips of this label; repeatable.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def main() -> None:
@@ -123,7 +122,7 @@ def extract(
     from emovoz import extract as extract_corpus
     from emovoz.features import FrozenEncoders, views_of
 
-    chosen = _recipe(recipe, settings)
+    chosen = recipe_of(recipe, settings)
     corpus = _corpus(manifest, audio_dir, chosen, labels=False)
     views = views_of(chosen.augmentation)
     done = extract_corpus(corpus, FrozenEncoders.of(chosen), store_at(store), views=views, workers=workers)
@@ -164,7 +163,7 @@ def train(
     from emovoz.progress import say
     from emovoz.training.checkpoints import checkpoint_beside, has_checkpoint, remove_checkpoint
 
-    chosen = _recipe(recipe, settings)
+    chosen = recipe_of(recipe, settings)
     chosen = chosen if seed is None else chosen.with_seed(seed)
     check_model_directory(out)
     corpus = _corpus(manifest, audio_dir, chosen, excluded=exclude_label)
@@ -224,7 +223,7 @@ def crossval(
 
     if out:
         check_folder(out)
-    recipes = [_recipe(name, settings) for name in recipe or ["default"]]
+    recipes = [recipe_of(name, settings) for name in recipe or ["default"]]
     needs_audio = any(one.text is None for one in recipes)
     corpus = _corpus(
         manifest, audio_dir, recipes[0], excluded=exclude_label, audio=needs_audio or audio_dir is not None
@@ -313,44 +312,8 @@ def predict(
     raise typer.Exit(2 if failed else 0)
 
 
-@app.command()
-def encoders(
-    check: Annotated[str | None, typer.Option(help="Load this encoder and run it once.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """The encoders known by name: width, size, licence, languages, and where their weights are or come from."""
-    from emovoz.encoders.status import check_encoder, encoder_table, print_encoders
-
-    if as_json:
-        print_table([check_encoder(check)] if check else encoder_table(), as_json=True)
-    elif check:
-        print("\n".join(f"{name}: {value}" for name, value in check_encoder(check).items()))
-    else:
-        print_encoders()
-
-
-@app.command()
-def recipes(
-    name: Annotated[str | None, typer.Argument(help="Print this recipe in full.")] = None,
-    changed: Annotated[list[str] | None, typer.Option("--set", help="Print it with section.key=value changed.")] = None,
-    settings: Annotated[bool, typer.Option("--settings", help="Print what every setting means.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """The shipped recipes, or one of them in full, or what the settings of a recipe mean."""
-    from emovoz import InputError
-    from emovoz.recipe import shipped_recipes
-    from emovoz.reference import explained, setting_table
-
-    if changed and name is None:
-        raise InputError("--set needs the name of a recipe, such as emovoz recipes speech --set model.pooling=max")
-    if settings:
-        print(json.dumps(setting_table(), ensure_ascii=False) if as_json else explained())
-    elif name is None:
-        print_table([{"recipe": key, "description": value} for key, value in shipped_recipes().items()], as_json)
-    elif as_json:
-        print(_recipe(name, changed).model_dump_json(indent=2))
-    else:
-        print(_recipe(name, changed).to_yaml(), end="")
+app.command()(encoders)
+app.command()(recipes)
 
 
 def _dev_meaning(recipe: "RecipeOf", *, given: bool) -> str:
@@ -359,18 +322,6 @@ def _dev_meaning(recipe: "RecipeOf", *, given: bool) -> str:
     if given:
         return "it chose nothing; evaluate for an interval"
     return "on a part held out only to measure it; the saved model has learned from all clips"
-
-
-def _recipe(name: str, settings: list[str] | None) -> "RecipeOf":
-    from emovoz import Recipe
-    from emovoz.progress import say
-
-    recipe = Recipe.load(name, settings or ())
-    for section in ("speech", "text") if settings else ():
-        # in a comparison every recipe gets every --set, also one that was to do without
-        if getattr(recipe, section) and not getattr(Recipe.load(name), section):
-            say(f"recipe {recipe.name} has no {section} of its own: --set {section}.model gives it one")
-    return recipe
 
 
 def _corpus(

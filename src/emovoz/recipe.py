@@ -101,6 +101,11 @@ def shipped_recipes() -> dict[str, str]:
     return {name: str(yaml.safe_load(text)["description"]) for name, text in sorted(texts.items())}
 
 
+def recipe_as_written(source: str | Path) -> str:
+    """The text of a recipe, comments and all; arguments and errors as in `Recipe.load`."""
+    return _read(source)[1]
+
+
 def _read(source: str | Path) -> tuple[str, str]:
     known = shipped_recipes()
     path = Path(source)
