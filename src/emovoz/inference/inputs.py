@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from emovoz.corpus import Clip, Corpus, Waveform
+from emovoz.corpus.class_folders import visible_files
 from emovoz.corpus.manifest import is_manifest
 from emovoz.errors import InputError
 
@@ -79,9 +80,8 @@ def with_text(clips: Iterable[Clip], text: str | None) -> Iterator[Clip]:
 
 
 def _folder(folder: Path) -> Iterator[Clip]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    visible = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    if not visible:
+    files = list(visible_files(folder))
+    if not files:
         raise InputError(f"{folder}: no files in this folder")
-    for path in sorted(visible):
+    for path in files:
         yield Clip(path.relative_to(folder).as_posix(), path)
