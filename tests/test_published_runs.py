@@ -6,6 +6,7 @@ import pytest
 
 from emovoz import Corpus, Recipe, Recognizer
 from helpers import emovoz, json_lines, write_manifest
+from tiny_encoders import speech_checkpoint
 
 RUNS = [f"bsc-upc-{run}" for run in range(6)]
 
@@ -29,24 +30,8 @@ def manifests(demo: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 @pytest.fixture(scope="module")
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wav2vec 2.0 of the kind of XLS-R, tiny and of random weights."""
-    import torch
-    from transformers import Wav2Vec2Config, Wav2Vec2Model
-
-    torch.manual_seed(0)
-    config = Wav2Vec2Config(
-        hidden_size=32,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=64,
-        conv_dim=(16,) * 7,
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=2,
-        do_stable_layer_norm=True,
-        feat_extract_norm="layer",
-        conv_bias=True,
-    )
     directory = tmp_path_factory.mktemp("tiny-xls-r")
-    Wav2Vec2Model(config).save_pretrained(directory)
+    speech_checkpoint("XLS-R", directory)
     return directory
 
 
