@@ -105,9 +105,9 @@ def _heard(scratch: Path, store: Path, seeds: str) -> list[str]:
     clips = runs["base"]["n"]
     return [
         "One `emovoz crossval` with a `--recipe` for each row on spanish-elicited: six classes, 14 speakers, 7 folds",
-        f"by speaker, {seeds} seed(s), {clips} clips; Whisper base, frames of 80 ms brought to a width of 128, 12",
+        f"by speaker, {clips} clips, seeds: {seeds}; Whisper base, frames of 80 ms brought to a width of 128, 12",
         "epochs, the last kept; nothing was tuned; the first row of each part is the same base. Intervals: bootstrap",
-        f"over clips. The whole command took {seconds / 60:.0f} min, one thread, beside other work.",
+        f"over clips. The whole command took {seconds / 60:.0f} min.",
         "",
         *_table(HEARD_VARIANTS, runs),
     ]
