@@ -89,8 +89,9 @@ def crossval(
         check_ready(recipe, dev=False)
     views = {recipe.name: views_of(recipe.augmentation) for recipe in several}
     cut = _cut(corpus, folds, group)
-    # all of them before anything is encoded, so that the last does not fail once the others have been trained
-    for recipe in several:
+    # before anything is encoded, so that the last does not fail once the others have been trained; the first is checked
+    # when it runs, by the encoders that are loaded for it then
+    for recipe in several[1:]:
         new_head(recipe, FrozenEncoders.of(recipe), corpus.labels)
     store = store or FeatureStore(default_store())
     runs, predictions = {}, {}
