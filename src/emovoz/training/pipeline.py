@@ -98,7 +98,8 @@ def train(
     if unmeasured and history:
         # a corpus too small to hold anything out is trained on all the same
         with suppress(InputError):
-            history = _measured(corpus, examples, recipe, encoders, labels, kept and kept.of("curve")).history
+            curve, run = kept and kept.of("curve"), Run.of(recipe, "held-out")
+            history = _measured(corpus, examples, recipe, encoders, labels, curve, run).history
     return Recognizer(
         fitted.head, encoders, recipe, history=history, data=_data(corpus, dev), thresholds=fitted.thresholds
     )
@@ -161,23 +162,14 @@ def train_head(
     training, augmentation, run = recipe.training, recipe.augmentation, Run.of(recipe, part)
     labels = labels or corpus.labels
     check_ready(recipe, dev=dev is not None)
-    head = new_head(recipe, encoders, labels)
     if dev is None and training.chooses_epoch:
-        rest, held = held_out(corpus, training.dev_fraction, group=group, seed=training.seed)
-        return fit(
-            head,
-            examples.select(rest),
-            examples.select(held),
-            training,
-            augmentation=augmentation,
-            checkpoint=checkpoint,
-            run=run,
-        )
+        return _measured(corpus, examples, recipe, encoders, labels, checkpoint, run, group=group)
+    head = new_head(recipe, encoders, labels)
     fitted = fit(head, examples, dev, training, augmentation=augmentation, checkpoint=checkpoint, run=run)
     if dev is not None or not training.thresholds:
         return fitted
-    curve = checkpoint and checkpoint.of("curve")
-    measured = _measured(corpus, examples, recipe, encoders, labels, curve, group=group, part=part)
+    curve, run = checkpoint and checkpoint.of("curve"), Run.of(recipe, f"{part}-held-out".lstrip("-"))
+    measured = _measured(corpus, examples, recipe, encoders, labels, curve, run, group=group)
     return replace(fitted, history=measured.history, thresholds=measured.thresholds)
 
 
@@ -218,11 +210,11 @@ def _measured(
     encoders: FrozenEncoders,
     labels: tuple[str, ...],
     checkpoint: Checkpoint | None,
+    run: Run,
     *,
     group: str = "speaker",
-    part: str = "",
 ) -> Fitted:
-    """A fit that is judged on a part held out of it; the model itself learns from everything."""
+    """A fit that is judged on a part held out of it."""
     rest, held = held_out(corpus, recipe.training.dev_fraction, group=group, seed=recipe.training.seed)
     head = new_head(recipe, encoders, labels)
     judged = examples.select(held)
@@ -233,7 +225,7 @@ def _measured(
         recipe.training,
         augmentation=recipe.augmentation,
         checkpoint=checkpoint,
-        run=Run.of(recipe, f"{part}-held-out".lstrip("-")),
+        run=run,
     )
 
 
