@@ -2,7 +2,9 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,41 @@ def grouped_folds(corpus: Corpus, column: str, folds: int) -> list[list[int]]:
         raise InputError(f"{folds} folds cannot be made of {len(groups)} groups of {column!r}; give 2 to {len(groups)}")
     fold_of = {group: i % folds for i, group in enumerate(groups)}
     return [[i for i, value in enumerate(values) if fold_of[value] == fold] for fold in range(folds)]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Positions of the clips tested and of those trained on, and the groups that are tested, by column."""
+
+    test: list[int]
+    train: list[int]
+    groups: dict[str, list[str]]
+
+
+def crossed_folds(corpus: Corpus, folds: Mapping[str, int]) -> list[Fold]:
+    """Folds whose test clips share a group of no column with the clips trained on.
+
+    Every column is dealt as in `grouped_folds`. A fold tests the clips that one part of each column has in common, and
+    trains on those that are in none of these parts; combinations without a clip are left out. So every clip is tested
+    once, and of several columns those clips are left aside that share a group of one column only.
+
+    Args:
+        corpus: the clips.
+        folds: how many parts each column is dealt to.
+
+    Raises:
+        InputError: fewer groups than folds, or a clip without a group.
+    """
+    parts = [grouped_folds(corpus, column, count) for column, count in folds.items()]
+    values = [corpus.values(column) for column in folds]
+    found = []
+    for chosen in product(*parts):
+        test = sorted(set.intersection(*map(set, chosen)))
+        if test:
+            train = sorted(set(range(len(corpus))) - set().union(*chosen))
+            groups = [sorted({of[i] for i in part}) for of, part in zip(values, chosen, strict=True)]
+            found.append(Fold(test, train, dict(zip(folds, groups, strict=True))))
+    return found
 
 
 def stratified_folds(corpus: Corpus, folds: int, seed: int = 0) -> list[list[int]]:
