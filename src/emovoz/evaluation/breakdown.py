@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from emovoz.corpus import Clip
-from emovoz.evaluation.metrics import confusions, summaries
+from emovoz.evaluation.metrics import mean_scores
 from emovoz.features import FrozenEncoders
 from emovoz.inference.thresholds import decisions
 
@@ -31,15 +31,11 @@ def speaker_scores(
     for i, clip in enumerate(clips):
         if clip.speaker:
             rows.setdefault(clip.speaker, []).append(i)
-    return [
-        {"speaker": speaker, "n": len(own), **_recalled(truth[own], predicted[:, own], classes)}
-        for speaker, own in sorted(rows.items())
-    ]
-
-
-def _recalled(truth: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, float]:
-    scores = summaries(confusions(truth, predicted, classes, np.ones((1, len(truth)))))
-    return {name: float(scores[name][0]) for name in ("accuracy", "uar")}
+    told = []
+    for speaker, own in sorted(rows.items()):
+        scores = mean_scores(truth[own], predicted[:, own], classes)
+        told.append({"speaker": speaker, "n": len(own), "accuracy": scores["accuracy"], "uar": scores["uar"]})
+    return told
 
 
 def hardest_clips(

@@ -1,4 +1,4 @@
-"""Axes with round ticks, and learning curves laid out for SVG."""
+"""Axes with round ticks, learning curves and reliability diagrams laid out for SVG."""
 
 import math
 import statistics
@@ -80,6 +80,38 @@ def curve_panel(histories: Sequence[Mapping[str, Any]], measure: str) -> dict[st
         "mean": _points(mean, across, up),
         "first": next(iter(mean.items())),
         "last": list(mean.items())[-1],
+    }
+
+
+def reliability_panel(bins: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """A reliability diagram in the coordinates of an SVG; None where no clip was scored.
+
+    Args:
+        bins: of confidence, as in results.json.
+    """
+    most = max((of["n"] for of in bins), default=0)
+    if not most:
+        return None
+    unit, floor, deep = Axis(0.0, 1.0, []), _BOTTOM + 80, 38
+    bars = [
+        {
+            **of,
+            "x": _x(unit, of["low"]) + 0.75,
+            "width": round(_x(unit, of["high"]) - _x(unit, of["low"]) - 1.5, 1),
+            "top": _y(unit, of["accuracy"]),
+            "count_top": round(floor - deep * of["n"] / most, 1),
+        }
+        for of in bins
+        if of["n"]
+    ]
+    ticks = [(value, f"{value:.1f}") for value in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)]
+    return {
+        "width": _WIDTH,
+        "height": floor + 6,
+        "frame": {"left": _LEFT, "right": _RIGHT, "top": _TOP, "bottom": _BOTTOM, "floor": floor},
+        "across": [(_x(unit, value), text) for value, text in ticks],
+        "up": [(_y(unit, value), text) for value, text in ticks],
+        "bars": bars,
     }
 
 

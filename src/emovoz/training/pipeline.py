@@ -83,7 +83,7 @@ def train(
     untrained = new_head(recipe, encoders, labels)
     kept = None
     if checkpoint is not None:
-        belongs = _what_decides(corpus, dev, recipe, encoders, views)
+        belongs = what_decides(corpus, dev, recipe, encoders, views)
         kept = open_checkpoint(Path(checkpoint), belongs, resume=resume, seconds=checkpoint_seconds)
     examples, _ = encoded_examples(corpus, recipe, encoders, store, views=views, workers=workers)
     judges = None
@@ -266,7 +266,7 @@ def check_labels(corpus: Corpus) -> None:
         raise InputError(f"all clips are labelled {', '.join(corpus.labels)}; training needs at least two labels")
 
 
-def _what_decides(
+def what_decides(
     corpus: Corpus, dev: Corpus | None, recipe: Recipe, encoders: FrozenEncoders, views: Sequence[View]
 ) -> dict[str, Any]:
     """All that the result of a training depends on: settings, data, labels, encoders, and the files behind views."""
