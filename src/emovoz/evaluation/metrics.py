@@ -90,13 +90,12 @@ def bootstrap(
         units: number of what each clip is drawn with [clips], counted from 0.
         resamples, seed: of the bootstrap.
     """
-    recipes, runs, clips = predicted.shape
-    every = predicted.reshape(recipes * runs, clips)
     parts = []
     for weights in _resampled(units, resamples, seed):
-        matrices = confusions(truth, every, classes, weights).reshape(-1, runs, classes, classes)
-        parts.append({name: of.reshape(-1, recipes) for name, of in summaries(matrices).items()})
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        # one recipe at a time: the cells of all would be large
+        of_recipes = [summaries(confusions(truth, runs, classes, weights)) for runs in predicted]
+        parts.append({name: np.stack([of[name] for of in of_recipes], axis=1) for name in SCORES})
+    return {name: np.concatenate([part[name] for part in parts]) for name in SCORES}
 
 
 def interval(draws: np.ndarray) -> list[float]:

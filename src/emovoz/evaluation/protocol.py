@@ -11,7 +11,6 @@ from emovoz.progress import say
 from emovoz.recipe import Recipe
 
 USUAL_FOLDS = 5
-INTERVAL = "95 %, percentile bootstrap; ci95: over clips; ci95_speakers: over whole speakers"
 
 Folds = int | str | Sequence[int | str] | None
 """How many: a number, `all` (as many as there are groups), or one of these for each column; `7,all` is such a list."""
@@ -41,7 +40,6 @@ class Cut:
             "fits": len(self.folds) * seeds,
             "training_clips": [min(training), max(training)],
             "selection": _selection(recipe),
-            "interval": INTERVAL,
         }
 
     def _name(self) -> str:

@@ -20,6 +20,7 @@ from emovoz.files import write_whole
 from emovoz.inference.thresholds import decisions
 from emovoz.recipe import Recipe
 
+INTERVAL = "95 %, percentile bootstrap; ci95: over clips; ci95_speakers: over whole speakers"
 LIBRARIES = ("emovoz", "torch", "transformers", "scikit-learn", "numpy")
 
 
@@ -69,7 +70,7 @@ def results_of(
         for entry, run in zip(by_seed, decided, strict=True):
             entry["macro_f1"] = mean_scores(truth, run[None], len(labels))["macro_f1"]
     return {
-        "protocol": dict(protocol),
+        "protocol": {**protocol, "interval": INTERVAL},
         "n": len(labelled),
         **measured,
         "labels": list(labels),
