@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emovoz.audit_cli import audit
 from emovoz.lookup_cli import AsJson, encoders, recipe_of, recipes
 from emovoz.store_cli import Store, store_at
 from emovoz.store_cli import app as store_verbs
@@ -27,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(store_verbs, name="store")
+app.command()(audit)
 
 Manifest = Annotated[
     Path, typer.Argument(help="CSV, TSV, Parquet or JSON Lines with a column id, or a folder of class folders.")
