@@ -211,10 +211,10 @@ def _recording_tells(heard: Sequence[Item]) -> list[Finding]:
     tells = ""
     if len(set(labels)) > 1:
         share = agreement([way for way, _ in labelled], labels)
-        if share.same >= share.other + TELLING:
+        if share.same >= share.any + TELLING:
             tells = (
                 f", and they tell of the label: two of the same way share it in {100 * share.same:.0f} % of cases, "
-                f"any two in {100 * share.other:.0f} %"
+                f"any two in {100 * share.any:.0f} %"
             )
     return [
         Finding(

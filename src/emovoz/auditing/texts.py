@@ -176,24 +176,29 @@ def _in_two_minds(groups: Sequence[tuple[Words, list[Item]]]) -> list[Finding]:
 
 def _telling(labelled: Sequence[Item]) -> list[Finding]:
     """Whether the sentences that labelled clips repeat tell the label, or carry nothing of it."""
-    share = agreement([item.words for item in labelled], [item.clip.label or "" for item in labelled])
-    said = (
-        f"two clips of the same words share their label in {100 * share.same:.0f} % of cases, "
-        f"any two in {100 * share.other:.0f} %"
-    )
+    words, labels = [item.words for item in labelled], [item.clip.label or "" for item in labelled]
+    spread, pairs = agreement(words, labels, twice=True), agreement(words, labels)
     severity: Severity
-    if share.same <= share.other + CHANCE:
-        kind, severity, what = "words_carry_nothing", "note", "the words carry nothing here"
+    if spread.same <= spread.any + CHANCE:
+        kind, severity = "words_carry_nothing", "note"
+        what = (
+            f"the words carry nothing here: drawn twice from the clips of one sentence, the label is the same in "
+            f"{100 * spread.same:.0f} % of cases, from all clips in {100 * spread.any:.0f} %"
+        )
         when = f"the two shares are within {100 * CHANCE:.0f} points"
         advice = "A recipe for words is at chance, and words beside speech can add nothing: use --recipe speech."
-    elif share.same >= GIVEN_AWAY:
-        kind, severity, what = "words_give_label", "warning", "the sentences give the label away"
+    elif pairs.same >= GIVEN_AWAY:
+        kind, severity = "words_give_label", "warning"
+        what = (
+            f"the sentences give the label away: two clips of the same words share it in {100 * pairs.same:.0f} % "
+            f"of cases, any two in {100 * pairs.any:.0f} %"
+        )
         when = f"the first share is {100 * GIVEN_AWAY:.0f} % or more"
         advice = "A model learns the script, not the emotion: hold sentences out (--group), or use --recipe speech."
     else:
         return []
     rule = f"at least half of the clips repeat a sentence, and {when}"
-    return [Finding(kind, severity, f"{what}: {said}", len(labelled), rule, advice)]
+    return [Finding(kind, severity, what, len(labelled), rule, advice)]
 
 
 def _labels_of(items: Sequence[Item]) -> str:
