@@ -38,7 +38,7 @@ def test_each_fault_of_a_row_is_an_error_with_its_row(broken: Audit) -> None:
 
 def test_audio_that_cannot_be_used_says_why_clip_by_clip(broken: Audit) -> None:
     finding = found(broken, "unusable_audio")
-    assert (finding.severity, finding.clips) == ("error", 5)
+    assert (finding.severity, finding.clips) == ("error", 4)
     why = {example.clips[0][1]: example.detail for example in finding.examples}
     assert "silent" in why["silent.wav"]
     assert "too short" in why["blip.wav"]
@@ -50,6 +50,8 @@ def test_a_copy_under_another_label_is_found_by_its_sound(broken: Audit) -> None
     finding = found(broken, "audio_of_two_labels")
     assert (finding.severity, ids(finding)) == ("error", [["good0.wav", "copy.wav"]])
     assert finding.examples[0].detail == "joy, fear"
+    # a row that repeats an id is told as such
+    assert "duplicate_audio" not in kinds(broken)
 
 
 def test_clipping_pauses_and_missing_words_are_warnings(broken: Audit) -> None:
@@ -62,7 +64,7 @@ def test_errors_come_first_and_the_rest_is_counted(broken: Audit) -> None:
     severities = [finding.severity for finding in broken.findings]
     assert severities == sorted(severities, key=["error", "warning", "note"].index)
     assert broken.results["found"] == {kind: severities.count(kind) for kind in ("error", "warning", "note")}
-    assert (broken.results["n"], broken.results["sound"]["unusable"]) == (14, 5)
+    assert (broken.results["n"], broken.results["sound"]["unusable"]) == (14, 4)
 
 
 def test_a_sound_corpus_has_no_findings_but_what_it_is(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_what_splits_share_is_found_between_manifests_and_within_one(tmp_path: P
     assert ids(near) == [["t0", "d0"]]
     assert near.examples[0].detail.startswith("100 %")
     assert findings["speakers_across_splits"].examples[0].detail == "ana: dev 1, train 3"
-    where = "train.csv row 3" if not in_one else "row 3"
+    where = "train row 3" if not in_one else "row 3"
     assert same.examples[0].clips[0] == (where, "t1")
 
 

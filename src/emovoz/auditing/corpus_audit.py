@@ -1,7 +1,7 @@
 """audit: a corpus read, measured and checked, with everything that a person should know before training on it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 from emovoz.auditing.finding import Finding, Item, in_order
 from emovoz.auditing.labels import label_findings
 from emovoz.auditing.leakage import leakage_findings
-from emovoz.auditing.rows import Source, has_audio, read_sources, row_findings
+from emovoz.auditing.rows import Source, places_of, read_sources, row_findings
 from emovoz.auditing.sound import Sound, measure
 from emovoz.auditing.sounds import sound_findings
 from emovoz.auditing.summary import results_of
@@ -62,28 +62,33 @@ def audit(
     ['1 transcription repeats a phrase over and over']
     """
     names, items, faults = read_sources(data, None if audio_dir is None else Path(audio_dir))
+    # times that are none cannot be measured, and a missing file is told as such
+    unmeasured = places_of(faults, "audio", "times")
     items = [
         replace(item, words=None if item.clip.transcription is None else normalised(item.clip.transcription))
-        for item in _measured(items, workers)
+        for item in _measured(items, unmeasured, workers)
     ]
+    # a row that is there twice is no second clip
+    repeated = places_of(faults, "repeated_id")
+    distinct = [item for item in items if item.place not in repeated]
     findings = in_order(
         [
             *row_findings(faults, items),
-            *leakage_findings(items),
-            *sound_findings(items),
-            *text_findings(items),
-            *label_findings(items),
+            *leakage_findings(distinct),
+            *sound_findings(distinct),
+            *text_findings(distinct),
+            *label_findings(distinct),
         ]
     )
     return Audit(results_of(names, items, findings), findings)
 
 
-def _measured(items: Sequence[Item], workers: int) -> list[Item]:
-    """The same with what was measured; every recording is read once, all its parts together."""
+def _measured(items: Sequence[Item], unmeasured: Collection[str], workers: int) -> list[Item]:
+    """The same with what was measured, but for some places; every recording is read once, all its parts together."""
     parts: dict[object, list[int]] = {}
     for i, item in enumerate(items):
-        if has_audio(item):
-            audio = item.clip.audio
+        audio = item.clip.audio
+        if audio is not None and item.place not in unmeasured:
             parts.setdefault(id(audio) if isinstance(audio, Waveform) else audio, []).append(i)
     measured = list(items)
     with ThreadPoolExecutor(max(1, workers)) as pool, progress("measure", sum(map(len, parts.values()))) as advance:

@@ -19,7 +19,7 @@ class Item:
 
     Attributes:
         clip: as its manifest says.
-        place: where it was read, without folders.
+        place: where it was read: the row, and before it the name of what was read where that is not all.
         split: what it belongs to, None where nothing is divided.
         sound: what was measured, None where nothing could be.
         unheard: why nothing could be measured; None also where there is no audio.

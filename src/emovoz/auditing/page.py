@@ -14,7 +14,7 @@ from emovoz.files import write_whole
 
 EXAMPLES = 8
 """Shown of each finding; audit.json has all."""
-SPEAKERS = 40
+SPEAKERS = 24
 """Rows of the table of labels by speaker."""
 
 Clip = Mapping[str, Any]

@@ -1,14 +1,12 @@
 """Reading what is to be audited: clips with the split they belong to, and what is wrong with their rows."""
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emovoz.auditing.finding import Example, Finding, Item, counted, example, single
 from emovoz.corpus import Clip, Corpus
 from emovoz.corpus.manifest import RowFault, check_manifest, labels_alike, labels_mistyped
-from emovoz.corpus.recording import Waveform, is_file
 from emovoz.errors import InputError
 
 Source = Corpus | Path | str
@@ -52,17 +50,14 @@ def read_sources(
     faults: list[RowExample] = []
     broken: list[str] = []
     for name, source in named.items():
-        split, several = (name, True) if len(named) > 1 else (None, False)
-        if isinstance(source, Corpus):
-            items += _items(source, split, several)
-            continue
+        split, before = (name, f"{name} ") if len(named) > 1 else (None, "")
         try:
-            clips, wrong = check_manifest(Path(source), audio_dir, need_audio=audio_dir is not None, need_labels=False)
+            clips, wrong = _read(source, audio_dir)
         except InputError as error:
             broken += error.faults
             continue
-        items += _items(clips, split, several)
-        faults += [(fault.kind, _example(Path(source), fault, several)) for fault in wrong]
+        items += [Item(clip, before + _place(clip, i), clip.split or split) for i, clip in enumerate(clips, start=1)]
+        faults += [(one.kind, Example(((before + one.place, one.id or ""),), one.text)) for one in wrong]
     if broken:
         raise InputError(broken)
     return list(named), items, faults
@@ -86,12 +81,15 @@ def row_findings(faults: Sequence[RowExample], items: Sequence[Item]) -> list[Fi
     return findings + _without_audio(items, faults) + _labels_in_doubt(items)
 
 
-def has_audio(item: Item) -> bool:
-    """Whether there is audio to measure: samples, or a file and times that can be."""
-    clip = item.clip
-    if any(time is not None and math.isnan(time) for time in (clip.start, clip.end)):
-        return False
-    return isinstance(clip.audio, Waveform) or (clip.audio is not None and is_file(clip.audio))
+def places_of(faults: Sequence[RowExample], *kinds: str) -> set[str]:
+    """The places of the rows that have faults of these kinds."""
+    return {example.clips[0][0] for kind, example in faults if kind in kinds}
+
+
+def _read(source: Source, audio_dir: Path | None) -> tuple[Sequence[Clip], list[RowFault]]:
+    if isinstance(source, Corpus):
+        return source.clips, []
+    return check_manifest(Path(source), audio_dir, need_audio=audio_dir is not None, need_labels=False)
 
 
 def _named(data: Source | Sequence[Source] | Mapping[str, Source]) -> dict[str, Source]:
@@ -105,30 +103,13 @@ def _named(data: Source | Sequence[Source] | Mapping[str, Source]) -> dict[str, 
     return dict(zip(names, sources, strict=True))
 
 
-def _items(clips: Iterable[Clip], split: str | None, several: bool) -> list[Item]:
-    return [Item(clip, _place(clip, i, several), clip.split or split) for i, clip in enumerate(clips, start=1)]
-
-
-def _place(clip: Clip, number: int, several: bool) -> str:
-    return _short(clip.place, several) if clip.place else f"clip {number}"
-
-
-def _short(place: str, several: bool) -> str:
-    """A place without the folders of its file, and without the file where there is only one.
-
-    >>> _short("/data/train.csv: row 7", several=True)
-    'train.csv row 7'
-    """
-    path, _, row = place.partition(": ")
-    return f"{Path(path).name} {row}" if several else row
-
-
-def _example(path: Path, fault: RowFault, several: bool) -> Example:
-    return Example(((_short(f"{path}: {fault.place}", several), fault.id or ""),), fault.text)
+def _place(clip: Clip, number: int) -> str:
+    """Where a clip was read, without its file: that has a name of its own."""
+    return clip.place.partition(": ")[2] if clip.place else f"clip {number}"
 
 
 def _without_audio(items: Sequence[Item], faults: Sequence[RowExample]) -> list[Finding]:
-    told = {one.clips[0][0] for _, one in faults}
+    told = places_of(faults, *_ROWS)
     without = [item for item in items if item.clip.audio is None and item.place not in told]
     if not without or len(without) == len(items):
         return []

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ QUIET_DB = 40.0
 FULL_SCALE = 0.999
 BEYOND = 1e-5
 """Share of the power, -50 dB, that may lie above the bandwidth."""
-LOWEST_HZ = 60.0
-"""Below it lies hum and rumble, which says nothing of the bandwidth."""
+LOWEST_HZ = 200.0
+"""Below it lies hum, as wide as a 25 ms frame makes it, which says nothing of the bandwidth."""
 
 Part = tuple[float | None, float | None]
 
@@ -38,7 +39,7 @@ class Sound:
         silent: share of the 25 ms frames that lie 40 dB or more below the loudest, or within one 16-bit step.
         at_full_scale: samples within 0.1 % of full scale or beyond it, in any channel.
         offset: the constant part, in shares of the RMS of the rest.
-        bandwidth: frequency above which 0.001 % of the power lies, Hz; hum below 60 Hz is left out.
+        bandwidth: frequency above which 0.001 % of the power lies, Hz; hum below 200 Hz is left out.
         channel_gap: between the loudest and the quietest channel, dB.
         cancelled: what averaging the channels takes from their mean power, dB.
         digest: hash of the samples, channels averaged, as 16-bit numbers: whatever the file is called or how it packs
@@ -94,10 +95,11 @@ class _Meter:
         self._sum = self._squares = self._peak = self._mono_peak = 0.0
         self._powers = np.zeros(recording.channels)
         self._width = max(1, math.ceil(FRAME_SECONDS * recording.rate))
-        self._window = np.hanning(self._width)
         self._left = np.empty(0, np.float32)
         self._energies: list[np.ndarray] = []
-        self._spectrum = np.zeros(self._width // 2 + 1)
+        # a frame of 44.1 kHz has a prime number of samples, of which transforms are slow
+        self._points = 1 << (self._width - 1).bit_length()
+        self._spectrum = np.zeros(self._points // 2 + 1)
         self._digest = hashlib.sha256()
 
     def add(self, block: np.ndarray) -> None:
@@ -124,9 +126,10 @@ class _Meter:
         samples = np.concatenate([self._left, samples])
         whole = len(samples) // self._width
         frames = samples[: whole * self._width].reshape(whole, self._width)
-        self._left = samples[whole * self._width :]
+        # a copy: a view would keep all the samples it is of
+        self._left = samples[whole * self._width :].copy()
         self._energies.append(np.square(frames - frames.mean(axis=1, keepdims=True)).mean(axis=1))
-        self._spectrum += np.square(np.abs(np.fft.rfft(frames * self._window))).sum(axis=0)
+        self._spectrum += np.square(np.abs(np.fft.rfft(frames * _window(self._width), self._points))).sum(axis=0)
 
     def result(self) -> Sound | ClipError:
         """What was measured, or why the clip cannot be used."""
@@ -151,11 +154,16 @@ class _Meter:
             silent=float(np.mean(energies < quiet)),
             at_full_scale=self._at_full_scale,
             offset=abs(mean) / math.sqrt(max(power, SILENCE**2)),
-            bandwidth=_bandwidth(self._spectrum, self.recording.rate / self._width),
+            bandwidth=_bandwidth(self._spectrum, self.recording.rate / self._points),
             channel_gap=_decibels(float(channels.max())) - _decibels(float(channels.min())),
             cancelled=_decibels(float(channels.mean())) - _decibels(power + mean**2),
             digest=f"{self.recording.rate}:{self._digest.hexdigest()}",
         )
+
+
+@cache
+def _window(width: int) -> np.ndarray:
+    return np.hanning(width)
 
 
 def _meter(recording: Recording, part: Part) -> _Meter | ClipError:
@@ -186,9 +194,14 @@ def _feed(recording: Recording, meters: Sequence[_Meter]) -> None:
 def _by_channel(block: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The greatest magnitude of each moment [time], and the summed power of each channel [channel]."""
     if block.ndim == 1 or block.shape[1] == 1:
-        return np.abs(samples), np.array([np.square(samples, dtype=np.float64).sum()])
-    each = np.stack([mono(channel) for channel in block.T], axis=1)
-    return np.abs(each).max(axis=1), np.square(each, dtype=np.float64).sum(axis=0)
+        channels = [samples]
+    else:
+        channels = [mono(np.ascontiguousarray(channel)) for channel in block.T]
+    # one channel after the other: across so short an axis numpy is slow
+    magnitude = np.abs(channels[0])
+    for channel in channels[1:]:
+        np.maximum(magnitude, np.abs(channel), out=magnitude)
+    return magnitude, np.array([np.square(channel, dtype=np.float64).sum() for channel in channels])
 
 
 def _bandwidth(spectrum: np.ndarray, spacing: float) -> float:
