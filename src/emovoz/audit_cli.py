@@ -11,7 +11,7 @@ from emovoz.lookup_cli import AsJson
 
 def audit(
     manifests: Annotated[
-        list[Path], typer.Argument(metavar="MANIFEST...", help="One, or several: each is a split of its own.")
+        list[Path], typer.Argument(metavar="MANIFEST", help="One, or several: each is a split of its own.")
     ],
     audio_dir: Annotated[Path | None, typer.Option(help="Folder of the audio files.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for audit.html and audit.json.")] = None,

@@ -28,7 +28,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(store_verbs, name="store")
-app.command()(audit)
 
 Manifest = Annotated[
     Path, typer.Argument(help="CSV, TSV, Parquet or JSON Lines with a column id, or a folder of class folders.")
@@ -108,6 +107,9 @@ def quickstart(
     from emovoz.quickstart import run
 
     print(run(out))
+
+
+app.command()(audit)
 
 
 @app.command()

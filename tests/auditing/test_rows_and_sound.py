@@ -30,7 +30,7 @@ def test_each_fault_of_a_row_is_an_error_with_its_row(broken: Audit) -> None:
         ("row 15", "good2.wav", "id 'good2.wav' was already used on row 4"),
     ]
     assert rows("row_times") == [("row 15", "good2.wav", "end (2) is not after start (4)")]
-    assert rows("row_row") == [
+    assert rows("row_unreadable") == [
         ("row 16", "", "empty row"),
         ("row 17", "one", "6 fields where the header has 5"),
     ]

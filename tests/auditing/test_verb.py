@@ -45,6 +45,7 @@ def test_several_manifests_are_compared(tmp_path: Path) -> None:
     other = manifest(tmp_path, [{"id": "x", "transcription": "¡La misma frase!", "label": "joy"}], "dev.csv")
     done = emovoz("audit", str(one), str(other))
     assert "splits share transcriptions: dev and train 1" in done.stdout
+    assert "name its folder with --audio-dir" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ RowExample = tuple[str, Example]
 
 # of each kind of fault: what several rows have, and what to do
 _ROWS = {
-    "row": ("{rows} cannot be read", "Mend or delete the rows: they stop every training."),
+    "unreadable": ("{rows} that cannot be read", "Mend or delete the rows: they stop every training."),
     "id": ("{rows} without an id", "Give each clip a name of its own; without a column audio it names the file."),
     "audio": (
         "{rows} whose audio file is missing",

@@ -29,6 +29,8 @@ def _numbers(results: Mapping[str, Any]) -> list[str]:
             f"{seconds['max']:.1f}), {level['median']:.0f} dBFS ({level['min']:.0f} to {level['max']:.0f})"
         )
         lines.append(f"kept:   {listed((f'{way} ({count})' for way, count in sound['ways'].items()), most=3)}")
+    elif not sound["unusable"]:
+        lines.append("sound:  none was found; name its folder with --audio-dir")
     if text["clips"]:
         words = text["words"]
         lines.append(

@@ -32,7 +32,7 @@ class RowFault:
     """What is wrong with a row of a manifest.
 
     Attributes:
-        kind: `row`, `id`, `audio`, `content`, `label`, `times`, `word_times`, `repeated_id` or `repeated_audio`.
+        kind: `unreadable`, `id`, `audio`, `content`, `label`, `times`, `word_times`, `repeated_id` or `repeated_audio`.
         place: where a person who opens the file finds the row.
         id: what its cell says, if anything.
         text: what is wrong.
@@ -78,7 +78,7 @@ def check_manifest(
     for row in table.rows:
         cells = {name: row.cells.get(name) for name in table.columns}
         name = cells.get("id") or None
-        wrong = [("row", fault) for fault in row.faults or _unreadable(cells)]
+        wrong = [("unreadable", fault) for fault in row.faults or _unreadable(cells)]
         if not wrong:
             audio = _audio(cells, folder)
             found = audio is not None and is_file(audio)
