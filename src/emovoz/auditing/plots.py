@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emovoz.auditing.sounds import ENOUGH
 from emovoz.auditing.summary import spread
 from emovoz.page import Axis, axis_of
 
@@ -74,7 +73,7 @@ def strips(groups: Mapping[str, Sequence[float]]) -> dict[str, Any] | None:
     between = max(0, len(rows) - ROWS)
     half = ROWS // 2
     shown = rows if not between else rows[:half] + rows[-half:]
-    return {"axis": axis, "rows": shown, "between": between, "half": half, "enough": ENOUGH}
+    return {"axis": axis, "rows": shown, "between": between, "half": half}
 
 
 def _counted(values: Sequence[float], axis: Axis) -> list[int]:

@@ -142,8 +142,8 @@ def way_of_recording(sound: Sound) -> str:
     return f"{sound.form}, {sound.rate} Hz, {counted(sound.channels, 'channel')}{band}"
 
 
-def levels_by(heard: Sequence[Item], key: str) -> dict[str, list[float]]:
-    """The levels of each `speaker`, `split` or `label`, dBFS, ascending; from the quietest to the loudest by median."""
+def _levels_by(heard: Sequence[Item], key: str) -> dict[str, list[float]]:
+    """The levels of each `speaker` or `split`, dBFS, ascending; from the quietest to the loudest by median."""
     levels: dict[str, list[float]] = defaultdict(list)
     for item in heard:
         group = item.split if key == "split" else item.clip.value(key)
@@ -173,7 +173,7 @@ def _unheard(items: Sequence[Item]) -> list[Finding]:
 
 
 def _levels(heard: Sequence[Item], key: str) -> list[Finding]:
-    levels = {name: own for name, own in levels_by(heard, key).items() if len(own) >= ENOUGH}
+    levels = {name: own for name, own in _levels_by(heard, key).items() if len(own) >= ENOUGH}
     medians = {name: statistics.median(own) for name, own in levels.items()}
     if len(medians) < 2:
         return []
