@@ -39,7 +39,7 @@ def test_help_answers_in_under_a_second() -> None:
     started = time.perf_counter()
     done = emovoz("--help")
     assert time.perf_counter() - started < 1
-    for verb in ("quickstart", "extract", "train", "crossval", "evaluate", "predict", "encoders", "recipes"):
+    for verb in ("quickstart", "audit", "extract", "train", "crossval", "evaluate", "predict", "encoders", "recipes"):
         assert verb in done.stdout
 
 

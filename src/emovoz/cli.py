@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emovoz.audit_cli import audit
 from emovoz.lookup_cli import AsJson, encoders, recipe_of, recipes
 from emovoz.store_cli import Store, store_at
 from emovoz.store_cli import app as store_verbs
@@ -106,6 +107,9 @@ def quickstart(
     from emovoz.quickstart import run
 
     print(run(out))
+
+
+app.command()(audit)
 
 
 @app.command()

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emovoz.evaluation.charts import axis_of, finite
 from emovoz.evaluation.comparison import is_baseline
+from emovoz.page import axis_of, finite
 
 
 def compared_runs(views: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

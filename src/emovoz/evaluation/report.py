@@ -10,10 +10,11 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from emovoz.evaluation.charts import axis_of, curve_panel, finite, reliability_panel
+from emovoz.evaluation.charts import curve_panel, reliability_panel
 from emovoz.evaluation.compared_runs import compared_runs
 from emovoz.evaluation.comparison import is_baseline
 from emovoz.files import write_whole
+from emovoz.page import axis_of, finite
 
 WORST, BEST = 15, 5
 """Speakers shown where there are more than both together."""
