@@ -11,6 +11,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emovoz.evaluation.charts import axis_of, curve_panel, finite
+from emovoz.evaluation.contamination import contamination_told
 from emovoz.files import write_whole
 
 WORST, BEST = 15, 5
@@ -66,6 +67,7 @@ def _run(name: str, results: Mapping[str, Any]) -> dict[str, Any]:
         "protocol": {key: value for key, value in protocol.items() if key not in ("name", "data_note")},
         "protocol_name": protocol.get("name"),
         "note": protocol.get("data_note"),
+        "known": contamination_told(results.get("contamination")),
         "n": results.get("n", 0),
         "of": data.get("n") or results.get("n", 0),
         "runs": len(results.get("seeds") or []),
