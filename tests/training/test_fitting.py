@@ -14,6 +14,7 @@ from emovoz.features import collate
 from emovoz.inference import probabilities
 from emovoz.settings import Augmentation, Model, Training
 from emovoz.training import fit
+from emovoz.training.closed_form import fit_logistic_regression, fit_regularised
 from emovoz.training.examples import Examples
 from emovoz.training.optimiser import optimiser_of
 from fits import accuracy, examples, head, tensors
@@ -112,6 +113,27 @@ def test_logistic_regression_is_that_of_scikit_learn() -> None:
     np.testing.assert_allclose(
         probabilities(fitted.head, test.features), theirs.predict_proba(statistics(test)), atol=2e-3
     )
+
+
+def test_strengths_fitted_one_after_the_other_are_those_fitted_alone() -> None:
+    train, test = examples(60), examples(30, 1)
+    start = head(**(FIXED | {"hidden_layers": 0, "dropout": 0.0}))
+    training = Training(method="logistic_regression")
+    along = [
+        probabilities(fitted, test.features) for fitted in fit_regularised(start, train, training, [0.001, 0.1, 3.0])
+    ]
+    for strength, scores in zip([0.001, 0.1, 3.0], along, strict=True):
+        alone = fit_logistic_regression(start, train, training.model_copy(update={"regularisation": strength}))
+        np.testing.assert_allclose(scores, probabilities(alone, test.features), atol=1e-4)
+    assert np.abs(along[0] - along[2]).max() > 0.1
+
+
+def test_labels_that_training_has_no_clip_of_are_never_given() -> None:
+    clips = examples(60)
+    without = clips.select([i for i, target in enumerate(clips.targets) if target != 0])
+    model = FIXED | {"hidden_layers": 0, "dropout": 0.0}
+    fitted = fit(head(**model), without, None, Training(method="logistic_regression"))
+    assert probabilities(fitted.head, clips.features)[:, 0].max() == 0
 
 
 def test_pooling_once_before_training_changes_nothing_of_what_the_head_says() -> None:

@@ -45,7 +45,7 @@ def load_audio(
     (16000,)
     """
     with opened(audio) as recording:
-        samples = np.concatenate(list(_sound(recording, start, end)))
+        samples = np.concatenate(list(sound_of(recording, start, end)))
     return _at_rate(samples, recording.rate, sample_rate)
 
 
@@ -96,7 +96,7 @@ def check_audio(audio: Path | Waveform, *, start: float | None = None, end: floa
     emovoz.errors.ClipError: silent: no sample rises above one 16-bit step
     """
     with opened(audio) as recording:
-        for _ in _sound(recording, start, end):
+        for _ in sound_of(recording, start, end):
             pass
 
 
@@ -111,8 +111,12 @@ def seconds_of(audio: Path | Waveform, *, start: float | None = None, end: float
         return (last - first) / recording.rate
 
 
-def _sound(recording: Recording, start: float | None, end: float | None) -> Iterator[np.ndarray]:
-    """The part as mono blocks [time]; what cannot be used is refused as soon as that is known."""
+def sound_of(recording: Recording, start: float | None, end: float | None) -> Iterator[np.ndarray]:
+    """The part of a recording as mono blocks [time]; what cannot be used is refused as soon as that is known.
+
+    Raises:
+        ClipError: whatever `load_audio` would refuse.
+    """
     frames, heard = 0, False
     for block in recording.blocks(*bounds_of(recording, start, end)):
         samples = finite(mono(block))

@@ -10,11 +10,13 @@ import numpy as np
 
 from emovoz.corpus import Corpus
 from emovoz.evaluation.breakdown import layer_weights
+from emovoz.evaluation.contamination import contamination, contamination_told
 from emovoz.evaluation.results import prediction_rows, results_of, save_results, table
 from emovoz.features import FeatureStore, default_store, features_of
 from emovoz.files import write_whole
 from emovoz.inference import Recognizer, probabilities
 from emovoz.inference.thresholds import threshold_row
+from emovoz.progress import say
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ def evaluate(
     protocol: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """Score a recogniser by its decisions; clips without a label are predicted and not scored.
+
+    Where it knows what it was trained on, `contamination` in the results says which of the clips are among that.
 
     Args:
         recognizer: trained.
@@ -77,4 +81,9 @@ def evaluate(
         seconds={"extract": extraction.seconds, "train": 0.0, "evaluate": time.perf_counter() - started},
         thresholds=limits[None],
     )
+    known = results["contamination"] = contamination(recognizer, corpus, workers=workers)
+    if known is None:
+        say(f"{recognizer.name} does not say what it was trained on: whether these clips are among it is not known")
+    for sentence in contamination_told(known):
+        say(f"warning: {sentence}")
     return Evaluation(results, prediction_rows(corpus, scores, labels, limits))

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from emovoz.evaluation.charts import curve_panel, reliability_panel
 from emovoz.evaluation.compared_runs import compared_runs
 from emovoz.evaluation.comparison import is_baseline
+from emovoz.evaluation.contamination import contamination_told
 from emovoz.files import write_whole
 from emovoz.page import axis_of, finite
 
@@ -71,6 +72,7 @@ def _run(name: str, results: Mapping[str, Any]) -> dict[str, Any]:
         "protocol": {key: value for key, value in protocol.items() if key not in ("name", "data_note")},
         "protocol_name": protocol.get("name"),
         "note": protocol.get("data_note"),
+        "known": contamination_told(results.get("contamination")),
         "n": results.get("n", 0),
         "of": data.get("n") or results.get("n", 0),
         "runs": len(results.get("seeds") or []),

@@ -20,6 +20,7 @@ from emovoz.inference.inputs import Inputs, clips_of, with_text
 from emovoz.inference.prediction import Prediction
 from emovoz.inference.scores import probabilities
 from emovoz.inference.thresholds import decisions, threshold_faults, threshold_row
+from emovoz.inference.training_data import TrainingData
 from emovoz.model import EmotionHead
 from emovoz.model.tuned import adapter_folder, load_head, save_head, tuned_layers, untrained_layers
 from emovoz.recipe import RECIPE, Recipe
@@ -39,6 +40,7 @@ class Recognizer:
         name: what predictions call it.
         history: loss and dev score of each validation.
         data: what it has learned from: fingerprint, number of clips, labels.
+        trained_on: fingerprints of the clips it has learned from; None where they are not known.
         thresholds: by label, what the decision is taken by (see `emovoz.inference.thresholds`); by default the most
             probable label is the decision, which is what equal thresholds give.
 
@@ -59,10 +61,11 @@ class Recognizer:
         name: str = "unsaved",
         history: list[dict[str, Any]] | None = None,
         data: dict[str, Any] | None = None,
+        trained_on: TrainingData | None = None,
         thresholds: Mapping[str, float] | None = None,
     ) -> None:
         self.head, self.encoders, self.recipe, self.name = head, encoders, recipe, name
-        self.history, self.data = history or [], data
+        self.history, self.data, self.trained_on = history or [], data, trained_on
         self.thresholds = dict(thresholds) if thresholds else None
 
     @property
@@ -96,7 +99,14 @@ class Recognizer:
             raise InputError(f"{directory / CARD}: {fault}" for fault in faults)
         name = Path(source).resolve().name
         return cls(
-            head, encoders, recipe, name=name, history=card["history"], data=card.get("data"), thresholds=thresholds
+            head,
+            encoders,
+            recipe,
+            name=name,
+            history=card["history"],
+            data=card.get("data"),
+            trained_on=TrainingData.load(directory),
+            thresholds=thresholds,
         )
 
     def save_pretrained(self, directory: str | Path) -> None:
@@ -116,6 +126,8 @@ class Recognizer:
                 save_head(self.head, scratch)
             (scratch / RECIPE).write_text(self.recipe.to_yaml(), encoding="utf-8")
             (scratch / CARD).write_text(json.dumps(self._card(), indent=2, ensure_ascii=False), encoding="utf-8")
+            if self.trained_on is not None:
+                self.trained_on.save(scratch)
             scratch.chmod(0o755)
             _put_in_place(scratch, target)
         finally:

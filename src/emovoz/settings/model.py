@@ -29,8 +29,9 @@ class Model(Section):
             layer in multiples of the width, and dropout.
         pooling: from frames to one vector: `attention` (mean weighted by one query), `multi_head_attention` (one in
             each slice of the width, India et al. 2019), `double_multi_head_attention` (and one over the slices, as wide
-            as one of them, India et al. 2021), `mean`, `mean_std` (and standard deviation), `attentive_statistics`
-            (both, weighted by a small network, Okabe et al. 2018) or `max`.
+            as one of them, India et al. 2021), `mean`, `mean_std` (and standard deviation), `mean_quantiles` (and 10th,
+            50th and 90th percentile; of recordings over 100 s those of at most 4096 regular frames),
+            `attentive_statistics` (mean and deviation, weighted by a small network, Okabe et al. 2018) or `max`.
         pooling_heads: of the two multi-head poolings.
         fusion: `time` concatenates the branches along time before the sequence layer, `time_after` after it, and both
             pool once; `pooled` pools each branch and puts the vectors side by side, `pooled_attention` pools the
@@ -38,8 +39,8 @@ class Model(Section):
             lets the frames of each branch attend to the other's before they are pooled. For a modality that a clip
             lacks stands a learned vector; `pooled_attention` and `gated` go by the other alone.
         standardise: scale every pooled value by its mean and deviation over the training clips; needs pooling with
-            nothing to learn before it (layers concatenated, no layer norm, no width, mean, mean_std or max). Where an
-            encoder is tuned, they are measured before it is.
+            nothing to learn before it (layers concatenated, no layer norm, no width, and mean, mean_std,
+            mean_quantiles or max). Where an encoder is tuned, they are measured before it is.
         hidden_layers, hidden_width: of the classifier; the gate of `gated` is as wide.
         dropout: in the hidden layers.
         input_dropout: on the pooled vector.
@@ -66,6 +67,7 @@ class Model(Section):
         "double_multi_head_attention",
         "mean",
         "mean_std",
+        "mean_quantiles",
         "attentive_statistics",
         "max",
     ] = "attention"
@@ -87,7 +89,7 @@ class Model(Section):
             f"model.text_adapter {self.text_adapter}": self.text_adapter != "none",
             "model.width": self.width is not None,
             f"model.sequence {self.sequence}": self.sequence not in ("none", "self_attention"),
-            f"model.pooling {self.pooling}": self.pooling not in ("mean", "mean_std", "max"),
+            f"model.pooling {self.pooling}": self.pooling not in ("mean", "mean_std", "mean_quantiles", "max"),
             f"model.fusion {self.fusion}": branches > 1 and self.fusion in ("time", "time_after", "cross_attention"),
         }
         return ", ".join(name for name, learns in learning.items() if learns) or None

@@ -23,6 +23,7 @@ from emovoz.features import (
     views_of,
 )
 from emovoz.inference import Recognizer
+from emovoz.inference.training_data import TrainingData
 from emovoz.model import EmotionHead, EmotionHeadConfig
 from emovoz.model.tuned import TunedHead, untrained_layers
 from emovoz.recipe import Recipe
@@ -101,7 +102,13 @@ def train(
             curve, run = kept and kept.of("curve"), Run.of(recipe, "held-out")
             history = _measured(corpus, examples, recipe, encoders, labels, curve, run).history
     return Recognizer(
-        fitted.head, encoders, recipe, history=history, data=_data(corpus, dev), thresholds=fitted.thresholds
+        fitted.head,
+        encoders,
+        recipe,
+        history=history,
+        data=_data(corpus, dev),
+        trained_on=TrainingData.of(corpus, dev, encoders, workers=workers),
+        thresholds=fitted.thresholds,
     )
 
 
