@@ -40,6 +40,8 @@ class Model(Section):
         standardise: scale every pooled value by its mean and deviation over the training clips; needs pooling with
             nothing to learn before it (layers concatenated, no layer norm, no width, mean, mean_std or max). Where an
             encoder is tuned, they are measured before it is.
+        ngrams_weight: length of the TF-IDF vector of a clip's n-grams, beside which d standardised values have a length
+            of the root of d.
         hidden_layers, hidden_width: of the classifier; the gate of `gated` is as wide.
         dropout: in the hidden layers.
         input_dropout: on the pooled vector.
@@ -72,6 +74,7 @@ class Model(Section):
     pooling_heads: Count = 4
     fusion: Literal["time", "time_after", "pooled", "pooled_attention", "gated", "cross_attention"] = "time"
     standardise: bool = False
+    ngrams_weight: Positive = 30.0
     hidden_layers: Annotated[int, Field(ge=0)] = 1
     hidden_width: Count = 256
     dropout: Fraction = 0.1
