@@ -12,7 +12,7 @@ from emovoz.reference import setting_table
 from helpers import emovoz
 
 RUNS = tuple(f"bsc-upc-{run}" for run in range(6))
-SHIPPED = ("baseline-logreg", *RUNS, "default", "spectrogram", "speech", "text")
+SHIPPED = ("baseline-logreg", "baseline-tfidf", *RUNS, "default", "spectrogram", "speech", "text")
 HEARD, READ = {"baseline-logreg", "default", "spectrogram", "speech", *RUNS}, {"default", "text", *RUNS[1:]}
 
 
@@ -144,7 +144,7 @@ LOGISTIC = ("training.method=logistic_regression", "model.hidden_layers=0")
 @pytest.mark.parametrize(
     ("source", "overrides", "fault"),
     [
-        ("speech", ["speech=null"], "a recipe needs a section speech, or text, or both"),
+        ("speech", ["speech=null"], "a recipe needs a section speech, text or ngrams, or several of them"),
         ("speech", ["model.pooling=attention"], "model.standardise needs .* change model.pooling attention"),
         ("speech", ["model.layer_norm=true"], "model.standardise needs .* change model.layer_norm true"),
         ("speech", ["model.width=64"], "model.standardise needs .* change model.width"),
@@ -157,7 +157,11 @@ LOGISTIC = ("training.method=logistic_regression", "model.hidden_layers=0")
             "logistic_regression can fit the last layer only; change model.width, model.pooling attention",
         ),
         ("speech", ["training.patience=3"], "training.patience needs training.keep best"),
-        ("speech", ["training.regularisation=9"], "training.regularisation needs training.method logistic_regression"),
+        (
+            "speech",
+            ["training.regularisation=9"],
+            "training.regularisation needs training.method logistic_regression or svm",
+        ),
         ("speech", ["augmentation.modality_dropout=0.1"], "augmentation.modality_dropout needs both speech and text"),
         ("default", ["text=null"], "augmentation.modality_dropout needs both speech and text"),
         ("baseline-logreg", ["augmentation.mixup=0.2"], "augmentation.mixup needs training.method gradient"),
@@ -183,6 +187,27 @@ LOGISTIC = ("training.method=logistic_regression", "model.hidden_layers=0")
             "augmentation.crop_words needs augmentation.crop features.*",
         ),
         ("text", GAIN, "augmentation.views needs a section speech"),
+        (
+            "text",
+            ["ngrams={}", "model.fusion=time"],
+            "a section ngrams needs .* pooled or late, not time: .*",
+        ),
+        (
+            "default",
+            ["ngrams={}", "model.fusion=gated"],
+            "a section ngrams needs .* pooled or late, not gated: .*",
+        ),
+        ("text", ["model.ngrams_weight=9"], "model.ngrams_weight needs a section ngrams"),
+        (
+            "baseline-tfidf",
+            ["augmentation.modality_dropout=0.1", "training.method=gradient"],
+            "augmentation.modality_dropout needs both speech and text",
+        ),
+        (
+            "bsc-upc-3",
+            ["ngrams={}", "model.fusion=pooled", "augmentation.crop_words=true"],
+            "augmentation.crop_words needs a recipe without a section ngrams: .*",
+        ),
         ("baseline-logreg", GAIN, "augmentation.views needs training.method gradient"),
     ],
 )
@@ -230,6 +255,11 @@ def test_heads_of_an_encoder_that_is_not_known_are_left_to_be_told_when_it_is() 
 def test_a_closed_form_cannot_fit_a_gate() -> None:
     fault = faults_of("baseline-logreg", "text.model=multilingual-e5-small", "model.fusion=gated")[0]
     assert fault.endswith("can fit the last layer only; change model.fusion gated")
+
+
+def test_n_grams_of_nothing_are_refused() -> None:
+    fault = faults_of("baseline-tfidf", "ngrams.characters=null")[0]
+    assert "ngrams: give the sizes of n-grams of characters, or of words, or both" in fault
 
 
 def test_time_fusion_of_a_single_branch_has_nothing_to_learn() -> None:

@@ -246,7 +246,7 @@ def crossval(
     elif resume:
         raise InputError("--resume: name with --out the folder in which the stopped comparison was to be")
     recipes = [recipe_of(name, settings) for name in recipe or ["default"]]
-    needs_audio = any(one.text is None for one in recipes)
+    needs_audio = not all(one.reads for one in recipes)
     corpus = _corpus(
         manifest, audio_dir, recipes[0], excluded=exclude_label, audio=needs_audio or audio_dir is not None
     )
@@ -375,9 +375,9 @@ def _corpus(
     from emovoz import Corpus, InputError
     from emovoz.progress import say
 
-    needed = audio_dir is not None or recipe.text is None if audio is None else audio
+    needed = audio_dir is not None or not recipe.reads if audio is None else audio
     corpus = Corpus.from_manifest(manifest, audio_dir, audio=needed, labels=labels)
-    if labels and audio_dir is None and recipe.speech and recipe.text and not any(clip.audio for clip in corpus):
+    if labels and audio_dir is None and recipe.speech and recipe.reads and not any(clip.audio for clip in corpus):
         raise InputError(
             f"{manifest}: no clip has audio, and recipe {recipe.name} is to hear it too: "
             "name its folder with --audio-dir, or choose a recipe for words alone (--recipe text)"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _HEADS = ("multi_head_attention", "reduced_multi_head_attention", "transformer")
 _MULTI_HEAD_POOLINGS = ("multi_head_attention", "double_multi_head_attention")
+_RELATING = ("pooled_attention", "gated", "cross_attention")
 _NEEDS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
     ("model", "vgg_channels"): ("front_end", ("vgg",)),
     ("model", "sequence_head_width"): ("sequence", ("multi_head_attention",)),
@@ -25,7 +26,7 @@ _NEEDS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
     ("training", "effective_beta"): ("class_weights", ("effective",)),
     ("training", "logit_adjustment"): ("sampling", ("shuffled",)),
     ("training", "patience"): ("keep", ("best",)),
-    ("training", "regularisation"): ("method", ("logistic_regression",)),
+    ("training", "regularisation"): ("method", ("logistic_regression", "svm")),
 }
 """A setting that does something only where another of its section has one of these values."""
 
@@ -37,10 +38,11 @@ _BY_GRADIENT = (
 
 def impossible(recipe: "Recipe") -> Iterator[str]:
     """Every fault of a recipe whose settings are sound one by one, as a sentence."""
-    if recipe.speech is None and recipe.text is None:
-        yield "a recipe needs a section speech, or text, or both"
+    if recipe.speech is None and not recipe.reads:
+        yield "a recipe needs a section speech, text or ngrams, or several of them"
     yield from _idle(recipe)
     yield from _without_a_modality(recipe)
+    yield from _with_ngrams(recipe)
     yield from _in_the_head(recipe)
     yield from _in_tuning(recipe)
     yield from _in_training(recipe)
@@ -70,12 +72,24 @@ def _without_a_modality(recipe: "Recipe") -> Iterator[str]:
     if recipe.text is None:
         text = {"model.text_adapter": model.text_adapter != "none", "augmentation.crop_words": augmentation.crop_words}
         yield from (f"{name} needs a section text" for name, asked in text.items() if asked)
-    if recipe.speech is None or recipe.text is None:
-        both = {
-            f"model.fusion {model.fusion}": model.fusion in ("pooled_attention", "gated", "cross_attention"),
-            "augmentation.modality_dropout": augmentation.modality_dropout > 0,
-        }
-        yield from (f"{name} needs both speech and text" for name, asked in both.items() if asked)
+    if (recipe.speech is None or recipe.text is None) and model.fusion in _RELATING:
+        yield f"model.fusion {model.fusion} needs both speech and text"
+    if model.fusion == "late" and len([part for part in (recipe.speech, recipe.text, recipe.ngrams) if part]) < 2:
+        yield "model.fusion late needs two of speech, text and ngrams, or all"
+    if augmentation.modality_dropout and (recipe.speech is None or not recipe.reads):
+        yield "augmentation.modality_dropout needs both speech and text"
+
+
+def _with_ngrams(recipe: "Recipe") -> Iterator[str]:
+    model = recipe.model
+    if recipe.ngrams is None:
+        if model.ngrams_weight != default_of(type(model), "ngrams_weight"):
+            yield "model.ngrams_weight needs a section ngrams"
+        return
+    if model.fusion not in ("pooled", "late"):
+        yield f"a section ngrams needs model.fusion pooled or late, not {model.fusion}: n-grams have no place in time"
+    if recipe.augmentation.crop_words:
+        yield "augmentation.crop_words needs a recipe without a section ngrams: they are counted in all the words"
 
 
 def _in_the_head(recipe: "Recipe") -> Iterator[str]:
@@ -87,13 +101,18 @@ def _in_the_head(recipe: "Recipe") -> Iterator[str]:
     yield from indivisible(model, _known_widths(recipe))
     if model.standardise and learns:
         yield f"model.standardise needs pooling with nothing to learn before it; change {learns}"
+    if training.method == "gradient":
+        if model.fusion == "late":
+            yield "model.fusion late needs training.method logistic_regression or svm"
+        return
     learns = _learns(recipe)
-    if training.method == "logistic_regression" and learns:
-        yield f"training.method logistic_regression can fit the last layer only; change {learns}"
-    if training.method == "logistic_regression" and model.fusion in ("pooled_attention", "gated"):
-        yield f"training.method logistic_regression can fit the last layer only; change model.fusion {model.fusion}"
-    if training.method == "logistic_regression" and model.hidden_layers:
-        yield "training.method logistic_regression can fit the last layer only; set model.hidden_layers 0"
+    only = f"training.method {training.method} can fit the last layer only"
+    if learns:
+        yield f"{only}; change {learns}"
+    if model.fusion in ("pooled_attention", "gated"):
+        yield f"{only}; change model.fusion {model.fusion}"
+    if model.hidden_layers:
+        yield f"{only}; set model.hidden_layers 0"
 
 
 def _known_widths(recipe: "Recipe") -> dict[str, int]:
@@ -205,4 +224,5 @@ def _learns(recipe: "Recipe") -> str | None:
 
 
 def _learns_in_head(recipe: "Recipe") -> str | None:
-    return recipe.model.learns_before_pooling(branches=(recipe.speech is not None) + (recipe.text is not None))
+    branches = (recipe.speech is not None) + (recipe.text is not None)
+    return recipe.model.learns_before_pooling(branches) if branches else None

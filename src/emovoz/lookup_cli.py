@@ -60,8 +60,9 @@ def recipe_of(name: str, settings: list[str] | None) -> "RecipeOf":
     from emovoz.progress import say
 
     recipe = Recipe.load(name, settings or ())
-    for section in ("speech", "text") if settings else ():
+    for section in ("speech", "text", "ngrams") if settings else ():
         # in a comparison every recipe gets every --set, also one that was to do without
         if getattr(recipe, section) and not getattr(Recipe.load(name), section):
-            say(f"recipe {recipe.name} has no {section} of its own: --set {section}.model gives it one")
+            way = section if section == "ngrams" else f"{section}.model"
+            say(f"recipe {recipe.name} has no {section} of its own: --set {way} gives it one")
     return recipe

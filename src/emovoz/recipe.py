@@ -10,14 +10,25 @@ from pydantic import ValidationError, model_validator
 
 from emovoz.errors import InputError, did_you_mean
 from emovoz.impossible import impossible
-from emovoz.settings import Augmentation, Evaluation, Features, Model, Section, Speech, Text, Tracking, Training
+from emovoz.settings import (
+    Augmentation,
+    Evaluation,
+    Features,
+    Model,
+    Ngrams,
+    Section,
+    Speech,
+    Text,
+    Tracking,
+    Training,
+)
 
 RECIPE = "recipe.yaml"
 """A saved model's own recipe, in its folder."""
 
 
 class Recipe(Section):
-    """One experiment: `speech`, `text` or both, a head, and how it is trained and scored.
+    """One experiment: `speech`, `text`, `ngrams` or several of them, a head, and how it is trained and scored.
 
     >>> Recipe.load("speech", overrides=["training.epochs=3"]).training.epochs
     3
@@ -31,6 +42,7 @@ class Recipe(Section):
     description: str = ""
     speech: Speech | None = None
     text: Text | None = None
+    ngrams: Ngrams | None = None
     features: Features = Features()
     augmentation: Augmentation = Augmentation()
     model: Model = Model()
@@ -44,6 +56,11 @@ class Recipe(Section):
         if faults:
             raise ValueError("\n".join(faults))
         return self
+
+    @property
+    def reads(self) -> bool:
+        """Whether it goes by the words of a clip."""
+        return self.text is not None or self.ngrams is not None
 
     @classmethod
     def load(cls, source: str | Path, overrides: Sequence[str] = ()) -> "Recipe":
@@ -137,7 +154,7 @@ def _override(settings: dict[str, Any], override: str) -> None:
         raise InputError(f"--set {override!r}: the value is not valid YAML") from error
 
 
-_SECTIONS = ("speech", "text", "features", "augmentation", "model", "training", "tracking", "evaluation")
+_SECTIONS = ("speech", "text", "ngrams", "features", "augmentation", "model", "training", "tracking", "evaluation")
 
 
 def _sentence(fault: Any) -> str:

@@ -10,11 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from emovoz.features import collate
+from emovoz.features import ClipFeatures, collate
 from emovoz.inference import probabilities
 from emovoz.settings import Augmentation, Model, Training
 from emovoz.training import fit
-from emovoz.training.closed_form import fit_logistic_regression, fit_regularised
 from emovoz.training.examples import Examples
 from emovoz.training.optimiser import optimiser_of
 from fits import accuracy, examples, head, tensors
@@ -101,7 +100,10 @@ def test_layer_weights_have_their_own_rate_and_do_not_decay() -> None:
 def test_logistic_regression_is_that_of_scikit_learn() -> None:
     train, test = examples(60), examples(30, 1)
     model = FIXED | {"hidden_layers": 0, "dropout": 0.0}
-    fitted = fit(head(**model), train, None, Training(method="logistic_regression", regularisation=0.3))
+    start = head(**model)
+    # standardised values have a mean square of 1, so vectors that of their width
+    strength = 0.3 * start.join.out_dim
+    fitted = fit(start, train, None, Training(method="logistic_regression", regularisation=strength))
 
     def statistics(clips: Examples) -> np.ndarray:
         frames = [clip.by_modality["speech"].double().numpy() for clip in clips.features]
@@ -113,19 +115,6 @@ def test_logistic_regression_is_that_of_scikit_learn() -> None:
     np.testing.assert_allclose(
         probabilities(fitted.head, test.features), theirs.predict_proba(statistics(test)), atol=2e-3
     )
-
-
-def test_strengths_fitted_one_after_the_other_are_those_fitted_alone() -> None:
-    train, test = examples(60), examples(30, 1)
-    start = head(**(FIXED | {"hidden_layers": 0, "dropout": 0.0}))
-    training = Training(method="logistic_regression")
-    along = [
-        probabilities(fitted, test.features) for fitted in fit_regularised(start, train, training, [0.001, 0.1, 3.0])
-    ]
-    for strength, scores in zip([0.001, 0.1, 3.0], along, strict=True):
-        alone = fit_logistic_regression(start, train, training.model_copy(update={"regularisation": strength}))
-        np.testing.assert_allclose(scores, probabilities(alone, test.features), atol=1e-4)
-    assert np.abs(along[0] - along[2]).max() > 0.1
 
 
 def test_labels_that_training_has_no_clip_of_are_never_given() -> None:
@@ -168,3 +157,21 @@ def test_a_loss_that_is_no_number_stops_the_run() -> None:
     list(broken.features)[4].by_modality["speech"][:] = torch.inf
     with pytest.raises(FloatingPointError, match="epoch"):
         fit(head(), broken, None, Training(epochs=2, keep="last"))
+
+
+def test_late_fusion_adds_the_logits_of_a_model_of_each_modality() -> None:
+    model = FIXED | {"hidden_layers": 0, "dropout": 0.0}
+    clips, new = examples(60, text=True), examples(9, 1, text=True)
+    settings = Training(method="logistic_regression", regularisation=3.0)
+    both = fit(head(text=True, fusion="late", **model), clips, None, settings)
+    assert probabilities(both.head, new.features).shape == (9, len(both.head.config.labels))
+
+    def logits(modality: str) -> np.ndarray:
+        def only(some: Examples) -> Examples:
+            return replace(some, features=[ClipFeatures({modality: f.by_modality[modality]}) for f in some.features])
+
+        alone = fit(head(text=True, fusion="late", **model), only(clips), None, settings)
+        return np.log(probabilities(alone.head, only(new).features))
+
+    added = np.exp(logits("speech") + logits("text"))
+    np.testing.assert_allclose(probabilities(both.head, new.features), added / added.sum(1, keepdims=True), atol=1e-5)

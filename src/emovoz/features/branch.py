@@ -1,4 +1,4 @@
-"""One modality of a recipe: its encoder, and how a clip becomes features."""
+"""One branch of a recipe: its encoder, and how a clip becomes features."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,9 @@ from torch import Tensor
 
 from emovoz.corpus import Clip, load_audio, load_parts
 from emovoz.encoders import SpeechEncoder, TextEncoder, load_speech_encoder, load_text_encoder
+from emovoz.encoders.ngrams import TermFrequencies
 from emovoz.encoders.placement import length_batches
+from emovoz.encoders.sources import locate
 from emovoz.encoders.tuned import check_tunable
 from emovoz.errors import InputError
 from emovoz.features.pieces import Piece, speech_pieces, text_pieces
@@ -36,14 +38,17 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Branch:
-    """One modality: its encoder, the hidden states used, and how a clip becomes features.
+    """One way of hearing or reading a clip: its encoder, the hidden states used, and how a clip becomes features.
 
     Attributes:
-        modality: `speech` or `text`.
+        name: `speech`, `text` or `ngrams`, as the recipe's section.
+        modality: what of a clip it goes by, `speech` or `text`.
         model: what the recipe calls the encoder.
+        source: where the encoder comes from.
         layers: hidden states the encoder gives to the head.
         mixed: hidden states the head mixes: the same, but where the encoder is tuned those above are made by the head.
-        kept: those that the store is to hold, `layers` among them.
+        kept: those that the store is to hold, `layers` among them; none where features are made whenever they are asked
+            for, because making them is as fast as reading them.
         stride: frames averaged into one.
         precision: of the features, `float16` or `float32`.
         pieces: what of a clip is encoded at once; raises ClipError where it cannot be read.
@@ -57,8 +62,10 @@ class Branch:
         copy: what of a clip is encoded: the clip as it is, or a view by its name.
     """
 
+    name: str
     modality: str
     model: str
+    source: str
     encoder: Encoder
     layers: tuple[int, ...]
     mixed: tuple[int, ...]
@@ -144,8 +151,10 @@ def speech_branch(recipe: Recipe) -> Branch | None:
         return load_parts(audio, encoder.sample_rate, [(piece.start, piece.end) for piece in pieces])
 
     return Branch(
+        name="speech",
         modality="speech",
         model=recipe.speech.model,
+        source=str(locate(recipe.speech.model)),
         encoder=encoder,
         layers=layers,
         mixed=mixed,
@@ -171,12 +180,11 @@ def text_branch(recipe: Recipe) -> Branch | None:
     layers = _given(mixed, encoder, "text", recipe.text)
     kept = _kept(layers, encoder, recipe.features)
 
-    def read(piece: Piece) -> str:
-        return piece.clip.transcription or ""
-
     return Branch(
+        name="text",
         modality="text",
         model=recipe.text.model,
+        source=str(locate(recipe.text.model)),
         encoder=encoder,
         layers=layers,
         mixed=mixed,
@@ -184,13 +192,40 @@ def text_branch(recipe: Recipe) -> Branch | None:
         stride=1,
         precision=recipe.features.precision,
         pieces=text_pieces,
-        read=read,
-        read_in_order=lambda pieces: map(read, pieces),
-        frames=lambda piece: len(encoder.tokens([read(piece)])[0]),
+        read=_words,
+        read_in_order=lambda pieces: map(_words, pieces),
+        frames=lambda piece: len(encoder.tokens([_words(piece)])[0]),
         portion=min(40_000, math.ceil(PORTION_BYTES / (encoder.dim * len(kept) * 4))),
         most_frames=encoder.longest,
         lora=recipe.text.lora,
     )
+
+
+def ngrams_branch(recipe: Recipe) -> Branch | None:
+    """How a recipe counts the n-grams of a clip's words; None where it does not."""
+    if recipe.ngrams is None:
+        return None
+    return Branch(
+        name="ngrams",
+        modality="text",
+        model="ngrams",
+        source="built-in",
+        encoder=TermFrequencies(recipe.ngrams),
+        layers=(0,),
+        mixed=(0,),
+        kept=(),
+        stride=1,
+        precision="float32",
+        pieces=text_pieces,
+        read=_words,
+        read_in_order=lambda pieces: map(_words, pieces),
+        frames=lambda piece: 1,
+        portion=40_000,
+    )
+
+
+def _words(piece: Piece) -> str:
+    return piece.clip.transcription or ""
 
 
 def mean_of(states: Tensor, stride: int) -> Tensor:

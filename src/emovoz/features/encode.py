@@ -10,7 +10,7 @@ from torch import Tensor
 from emovoz.corpus import Clip, check_audio
 from emovoz.errors import ClipError, InputError
 from emovoz.features.batch import ClipFeatures, LongClipFeatures
-from emovoz.features.branch import Branch, speech_branch, text_branch
+from emovoz.features.branch import Branch, ngrams_branch, speech_branch, text_branch
 from emovoz.features.pieces import Piece
 from emovoz.features.views import View
 from emovoz.memory import give_back
@@ -19,7 +19,7 @@ from emovoz.recipe import Recipe
 
 @dataclass(frozen=True)
 class FrozenEncoders:
-    """The branches of a recipe, by modality, and whether their features are kept in a store."""
+    """The branches of a recipe, by name, and whether their features are kept in a store."""
 
     branches: dict[str, Branch]
     cache: bool = True
@@ -31,17 +31,23 @@ class FrozenEncoders:
         Raises:
             InputError: one cannot be loaded, or has no such layer.
         """
-        branches = [branch for branch in (speech_branch(recipe), text_branch(recipe)) if branch]
+        every = (speech_branch(recipe), text_branch(recipe), ngrams_branch(recipe))
+        branches = [branch for branch in every if branch]
         more = [] if isinstance(recipe.features.layers, str) else recipe.features.layers
         strange = [layer for layer in more if all(layer >= branch.encoder.layers for branch in branches)]
         if strange:
             states = ", ".join(f"{branch.model} has {branch.encoder.layers}" for branch in branches)
             raise InputError(f"features.layers: no encoder has the hidden states {strange}; {states}, counted from 0")
-        return cls({branch.modality: branch for branch in branches}, recipe.features.cache)
+        return cls({branch.name: branch for branch in branches}, recipe.features.cache)
+
+    @property
+    def kept_branches(self) -> dict[str, Branch]:
+        """The branches whose features the store holds."""
+        return {name: branch for name, branch in self.branches.items() if branch.kept}
 
     @property
     def shapes(self) -> dict[str, tuple[int, int]]:
-        """(layers, dim) of each modality's features."""
+        """(layers, dim) of each branch's features."""
         return {name: branch.shape for name, branch in self.branches.items()}
 
     @property
@@ -54,24 +60,26 @@ class FrozenEncoders:
         return replace(self, branches={**self.branches, "speech": self.branches["speech"].altered(view)})
 
     def modalities(self, clip: Clip) -> tuple[str, ...]:
-        """What these encoders can use of a clip.
+        """What these encoders can use of a clip: `speech`, `text` or both.
 
         An empty transcription counts as words only where there is nothing else to go by.
         """
         mute = "speech" not in self.branches or clip.audio is None
         words = clip.transcription is not None and (clip.transcription.strip() != "" or mute)
         there = {"speech": clip.audio is not None, "text": words}
-        return tuple(name for name in self.branches if there[name])
+        used = dict.fromkeys(branch.modality for branch in self.branches.values())
+        return tuple(modality for modality in used if there[modality])
 
     def lack(self, clip: Clip) -> ClipError | None:
         """Why these encoders can use nothing of a clip, None where they can use something."""
         if self.modalities(clip):
             return None
-        lacking = " and ".join({"speech": "no audio", "text": "no transcription"}[name] for name in self.branches)
+        missing = {"speech": "no audio", "text": "no transcription"}
+        lacking = " and ".join(dict.fromkeys(missing[branch.modality] for branch in self.branches.values()))
         return ClipError(f"{lacking}, so there is nothing this recipe could use")
 
     def pieces(self, clip: Clip) -> dict[str, list[Piece]]:
-        """The pieces of a clip by modality.
+        """The pieces of a clip by branch.
 
         Raises:
             ClipError: the clip cannot be read, or has nothing that these encoders could use.
@@ -79,13 +87,14 @@ class FrozenEncoders:
         lack = self.lack(clip)
         if lack:
             raise lack
-        return {name: self.branches[name].pieces(clip) for name in self.modalities(clip)}
+        there = self.modalities(clip)
+        return {name: branch.pieces(clip) for name, branch in self.branches.items() if branch.modality in there}
 
 
 def clip_features(
     pieces: dict[str, list[Piece]], tensors_of: Callable[[str, list[Piece]], Iterator[Tensor]]
 ) -> ClipFeatures:
-    """Features of a clip from its pieces, whatever gives the tensors [layer, time, dim] of those of a modality."""
+    """Features of a clip from its pieces, whatever gives the tensors [layer, time, dim] of those of a branch."""
     count = max(map(len, pieces.values()))
 
     def in_order() -> Iterator[ClipFeatures]:

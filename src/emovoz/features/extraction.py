@@ -26,7 +26,7 @@ class Extraction:
     Attributes:
         clips: in the corpus.
         audio_seconds: length of the audio that had to be encoded, of clips and views.
-        encoded: contents encoded, by modality; equal contents count once, a long recording counts by its pieces.
+        encoded: contents encoded, by branch; equal contents count once, a long recording counts by its pieces.
             Their altered copies are counted as `views`.
         stored_bytes: added to the store.
         seconds: time it took.
@@ -76,7 +76,7 @@ def extract(
     started = time.perf_counter()
     _say_what_is_lacking(corpus, encoders)
     pieces, faults = pieces_of_corpus(corpus, encoders)
-    branches = dict(encoders.branches)
+    branches = encoders.kept_branches
     if views:
         heard = _what_has_views(pieces["speech"])
         named = {f"view {view.number + 1} of {len(views)}": view for view in views}
@@ -126,13 +126,13 @@ def check(corpus: Corpus, encoders: FrozenEncoders, *, workers: int = 2) -> Extr
         for clip, error in zip(heard, pool.map(_error_of, heard), strict=True):
             faults |= {clip.id: error} if error else {}
     _raise_all(corpus, faults)
-    return Extraction(len(corpus), 0.0, dict.fromkeys(encoders.branches, 0), 0, time.perf_counter() - started)
+    return Extraction(len(corpus), 0.0, dict.fromkeys(encoders.kept_branches, 0), 0, time.perf_counter() - started)
 
 
 def pieces_of_corpus(
     corpus: Corpus, encoders: FrozenEncoders
 ) -> tuple[dict[str, dict[str, list[Piece]]], dict[str, ClipError]]:
-    """The pieces of each content by modality and key, and why a clip (by id) cannot be used."""
+    """The pieces of each content by branch and key, and why a clip (by id) cannot be used."""
     pieces: dict[str, dict[str, list[Piece]]] = {name: {} for name in encoders.branches}
     faults: dict[str, ClipError] = {}
     for clip in corpus:
@@ -148,9 +148,10 @@ def pieces_of_corpus(
 
 def _say_what_is_lacking(corpus: Corpus, encoders: FrozenEncoders) -> None:
     used = Counter(name for clip in corpus for name in encoders.modalities(clip))
+    asked = {branch.modality for branch in encoders.branches.values()}
     for name, what in (("speech", "audio (give its folder with --audio-dir)"), ("text", "words")):
         lacking = len(corpus) - used[name]
-        if name in encoders.branches and lacking and len(encoders.branches) > 1:
+        if name in asked and lacking and len(asked) > 1:
             say(f"{lacking} of {len(corpus)} clips have no {what}; they are judged without")
 
 

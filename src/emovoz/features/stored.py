@@ -61,9 +61,12 @@ class StoredFeatures(ClipSequence):
         """The features of clip i."""
         return clip_features(self.pieces[i], self._read)
 
-    def _read(self, modality: str, pieces: list[Piece]) -> Iterator[Tensor]:
-        branch = self.branches[modality]
+    def _read(self, name: str, pieces: list[Piece]) -> Iterator[Tensor]:
+        branch = self.branches[name]
         for piece in pieces:
+            if not branch.kept:
+                yield branch.encode([piece], [branch.read(piece)], branch.layers)[0]
+                continue
             yield self.store.read(branch.encoder.fingerprint, piece.key, branch.layers, branch.view_of(piece))
 
 

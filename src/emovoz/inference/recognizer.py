@@ -12,7 +12,7 @@ import numpy as np
 
 from emovoz.corpus import Clip, seconds_of
 from emovoz.encoders.pretrained import quiet_transformers
-from emovoz.encoders.sources import download, locate
+from emovoz.encoders.sources import download
 from emovoz.errors import ClipError, InputError
 from emovoz.features import ClipFeatures, FrozenEncoders, LongClipFeatures, encode_clips
 from emovoz.files import check_folder
@@ -221,7 +221,7 @@ class Recognizer:
         encoders = {
             name: {
                 "model": branch.model,
-                "source": str(locate(branch.model)),
+                "source": branch.source,
                 "fingerprint": branch.encoder.fingerprint,
                 **({"adapter": tuned[name].digest} if name in tuned else {}),
             }
@@ -290,7 +290,7 @@ def _encoder_faults(directory: Path, trained: dict[str, Any], encoders: FrozenEn
         if wanted.get("fingerprint") != branch.encoder.fingerprint:
             yield (
                 f"{directory}: trained on {name} features of {wanted.get('model')} from {wanted.get('source')} "
-                f"(fingerprint {str(wanted.get('fingerprint'))[:8]}), but {branch.model} from {locate(branch.model)} "
+                f"(fingerprint {str(wanted.get('fingerprint'))[:8]}), but {branch.model} from {branch.source} "
                 f"gives others ({branch.encoder.fingerprint[:8]}); install or download the same encoder, "
                 f"or train again with this one: emovoz train MANIFEST --recipe {directory}"
             )

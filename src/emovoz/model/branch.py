@@ -1,10 +1,10 @@
-"""One modality on its way to fusion: mix the layers, normalise, convolve, adapt or project."""
+"""One branch on its way to fusion: mix the layers, normalise, convolve, adapt or project."""
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from emovoz.model.config import EmotionHeadConfig
+from emovoz.model.config import NGRAMS, EmotionHeadConfig
 from emovoz.model.front_end import front_end_of, front_end_width
 from emovoz.model.layer_mix import ConcatenatedLayers, WeightedLayers
 from emovoz.sequence import MaskedSequence
@@ -53,17 +53,19 @@ class Branch(nn.Module):
         return MaskedSequence(self.project(sequence.features), sequence.mask)
 
 
-def branch_of(config: EmotionHeadConfig, modality: str, width: int | None) -> Branch:
-    """The branch of a modality of a head; only speech has a front-end.
+def branch_of(config: EmotionHeadConfig, name: str, width: int | None) -> Branch:
+    """A branch of a head; only speech has a front-end, and n-grams are left as they are.
 
     Args:
         config: of the head.
-        modality: `speech` or `text`.
+        name: `speech`, `text` or `ngrams`.
         width: as in `Branch`.
     """
-    speech = modality == "speech"
+    if name == NGRAMS:
+        return Branch(*config.shapes[name], layer_mix="concatenate", layer_norm=False)
+    speech = name == "speech"
     return Branch(
-        *config.shapes[modality],
+        *config.shapes[name],
         layer_mix=config.layer_mix,
         layer_norm=config.layer_norm,
         front_end=config.front_end if speech else "none",

@@ -7,12 +7,16 @@ from transformers import PreTrainedConfig
 
 from emovoz.settings import Model
 
+NGRAMS = "ngrams"
+"""The branch of counted n-grams: one frame a clip, which goes to the join as it is."""
+
 
 class EmotionHeadConfig(PreTrainedConfig):
     """Shape of an EmotionHead; the settings are those of a recipe's section `model`.
 
     Attributes:
-        speech_layers, speech_dim, text_layers, text_dim: of the features; None without that branch.
+        speech_layers, speech_dim, text_layers, text_dim, ngrams_layers, ngrams_dim: of the features; None without that
+            branch.
         id2label: the label of each output.
     """
 
@@ -22,6 +26,8 @@ class EmotionHeadConfig(PreTrainedConfig):
     speech_dim: int | None = None
     text_layers: int | None = None
     text_dim: int | None = None
+    ngrams_layers: int | None = None
+    ngrams_dim: int | None = None
     layer_mix: str = "weighted"
     layer_norm: bool = True
     front_end: str = "none"
@@ -39,6 +45,7 @@ class EmotionHeadConfig(PreTrainedConfig):
     pooling_heads: int = 4
     fusion: str = "time"
     standardise: bool = False
+    ngrams_weight: float = 30.0
     hidden_layers: int = 1
     hidden_width: int = 256
     dropout: float = 0.1
@@ -46,7 +53,7 @@ class EmotionHeadConfig(PreTrainedConfig):
 
     @classmethod
     def of(cls, model: Model, shapes: Mapping[str, tuple[int, int]], labels: Sequence[str]) -> "EmotionHeadConfig":
-        """The configuration for features of these (layers, dim) by modality, and these labels."""
+        """The configuration for features of these (layers, dim) by branch, and these labels."""
         sizes = {
             f"{name}_{what}": size
             for name, shape in shapes.items()
@@ -61,9 +68,13 @@ class EmotionHeadConfig(PreTrainedConfig):
 
     @property
     def shapes(self) -> dict[str, tuple[int, int]]:
-        """(layers, dim) of each modality's features."""
-        both = {"speech": (self.speech_layers, self.speech_dim), "text": (self.text_layers, self.text_dim)}
-        return {name: (layers, dim) for name, (layers, dim) in both.items() if layers is not None and dim is not None}
+        """(layers, dim) of each branch's features."""
+        every = {
+            "speech": (self.speech_layers, self.speech_dim),
+            "text": (self.text_layers, self.text_dim),
+            NGRAMS: (self.ngrams_layers, self.ngrams_dim),
+        }
+        return {name: (layers, dim) for name, (layers, dim) in every.items() if layers is not None and dim is not None}
 
     @property
     def labels(self) -> tuple[str, ...]:

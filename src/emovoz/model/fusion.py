@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emovoz.model.config import EmotionHeadConfig
-from emovoz.model.pooling import Pooling, pooling_of
-from emovoz.model.sequence_layer import MultiHeadAttention, sequence_layer_of
+from emovoz.model.config import NGRAMS, EmotionHeadConfig
+from emovoz.model.pooling import MeanPooling, Pooling, pooling_of
+from emovoz.model.sequence_layer import MultiHeadAttention, NoLayer, SequenceLayer, sequence_layer_of
 from emovoz.sequence import MaskedSequence
 
 
@@ -121,21 +121,27 @@ class TimeAfterFusion(Fusion):
 
 
 class PooledFusion(Fusion):
-    """A sequence layer and a pooling a branch: a part a modality."""
+    """A sequence layer and a pooling a branch: a part a branch. N-grams are one frame, which is left as it is."""
 
     def __init__(self, dims: Mapping[str, int], config: EmotionHeadConfig) -> None:
         super().__init__()
-        self.layers = nn.ModuleDict({name: sequence_layer_of(config, dim) for name, dim in dims.items()})
-        pools = {name: pooling_of(config, dim) for name, dim in _out_dims(self.layers).items()}
+        layers: dict[str, SequenceLayer] = {
+            name: NoLayer(dim) if name == NGRAMS else sequence_layer_of(config, dim) for name, dim in dims.items()
+        }
+        self.layers = nn.ModuleDict(layers)
+        pools = {
+            name: MeanPooling(layer.out_dim) if name == NGRAMS else pooling_of(config, layer.out_dim)
+            for name, layer in layers.items()
+        }
         self.pools = nn.ModuleDict(pools)
         self.dims = {name: pool.out_dim for name, pool in pools.items()}
 
     def sequences(self, branches: Mapping[str, MaskedSequence]) -> dict[str, MaskedSequence]:
-        """Each modality by itself, related."""
+        """Each branch by itself, related."""
         return {name: self.layers[name](sequence) for name, sequence in branches.items()}
 
     def pool_of(self, part: str) -> Pooling:
-        """That of the modality."""
+        """That of the branch."""
         pool: Any = self.pools[part]
         return pool
 

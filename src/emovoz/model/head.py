@@ -11,7 +11,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from emovoz.encoders.pretrained import load_strictly
 from emovoz.errors import InputError
 from emovoz.model.branch import Branch, branch_of, natural_width
-from emovoz.model.config import EmotionHeadConfig
+from emovoz.model.config import NGRAMS, EmotionHeadConfig
 from emovoz.model.fusion import Part, fusion_of
 from emovoz.model.join import join_of
 from emovoz.model.layer_mix import WeightedLayers
@@ -42,7 +42,7 @@ class EmotionHead(PreTrainedModel):
         super().__init__(config)
         branches = _branches(config)
         widths = {name: branch.out_dim for name, branch in branches.items()}
-        faults = list(indivisible(config, widths))
+        faults = list(indivisible(config, {name: width for name, width in widths.items() if name != NGRAMS}))
         if faults:
             raise InputError(faults)
         self.branches = nn.ModuleDict(branches)
@@ -56,7 +56,7 @@ class EmotionHead(PreTrainedModel):
 
     @property
     def input_shapes(self) -> dict[str, tuple[int, int]]:
-        """(layers, dim) of each modality's features that it is given."""
+        """(layers, dim) of each branch's features that it is given."""
         return self.config.shapes
 
     @property
@@ -71,15 +71,9 @@ class EmotionHead(PreTrainedModel):
         weights = {name: mix.weights for name, mix in mixes.items() if isinstance(mix, WeightedLayers)}
         return {name: values.tolist() for name, values in weights.items() if len(values) > 1}
 
-    def parts(
-        self,
-        speech: Tensor | None = None,
-        speech_mask: Tensor | None = None,
-        text: Tensor | None = None,
-        text_mask: Tensor | None = None,
-    ) -> dict[str, Part]:
+    def parts(self, **given: Tensor | None) -> dict[str, Part]:
         """The pooled parts that the decision is made of; arguments as in `forward`."""
-        return self.fusion(self._sequences(speech=speech, speech_mask=speech_mask, text=text, text_mask=text_mask))
+        return self.fusion(self._sequences(**given))
 
     def parts_in_pieces(self, pieces: Iterable[Mapping[str, Tensor]]) -> dict[str, Part]:
         """What `parts` gives for one clip, whose frames come piece by piece; memory holds one piece.
@@ -111,19 +105,30 @@ class EmotionHead(PreTrainedModel):
         speech_mask: Tensor | None = None,
         text: Tensor | None = None,
         text_mask: Tensor | None = None,
+        ngrams: Tensor | None = None,
+        ngrams_mask: Tensor | None = None,
         labels: Tensor | None = None,
     ) -> SequenceClassifierOutput:
         """Logits of a batch.
 
         Args:
-            speech, text: features [batch, layer, time, dim] of each branch the head has.
-            speech_mask, text_mask: bool [batch, time]; a clip without a modality has no true frame in it.
+            speech, text, ngrams: features [batch, layer, time, dim] of each branch the head has; of n-grams, term
+                frequencies [batch, 1, 1, dim].
+            speech_mask, text_mask, ngrams_mask: bool [batch, time]; a clip without a modality has no true frame in it.
             labels: class indices [batch]; with them the output has the cross-entropy as `loss`.
 
         Returns:
             `logits` [batch, classes].
         """
-        logits = self.decide(self.parts(speech, speech_mask, text, text_mask))
+        parts = self.parts(
+            speech=speech,
+            speech_mask=speech_mask,
+            text=text,
+            text_mask=text_mask,
+            ngrams=ngrams,
+            ngrams_mask=ngrams_mask,
+        )
+        logits = self.decide(parts)
         loss = None if labels is None else cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
@@ -138,9 +143,10 @@ class EmotionHead(PreTrainedModel):
 
 
 def _branches(config: EmotionHeadConfig) -> dict[str, Branch]:
-    """The branch of each modality, all brought to the widths that the fusion needs."""
-    widths = branch_widths(config, {name: natural_width(config, name) for name in config.shapes})
-    return {name: branch_of(config, name, widths[name]) for name in config.shapes}
+    """The branches, all but n-grams brought to the widths that the fusion needs."""
+    framed = [name for name in config.shapes if name != NGRAMS]
+    widths = branch_widths(config, {name: natural_width(config, name) for name in framed}) if framed else {}
+    return {name: branch_of(config, name, widths.get(name)) for name in config.shapes}
 
 
 def _classifier(config: EmotionHeadConfig, dim: int) -> nn.Sequential:

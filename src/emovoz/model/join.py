@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
-from emovoz.model.config import EmotionHeadConfig
+from emovoz.model.config import NGRAMS, EmotionHeadConfig
 from emovoz.model.fusion import Part, absent_vectors
 
 
@@ -16,14 +17,22 @@ class Join(nn.Module, ABC):
     Args:
         dims: width of each part.
         standardise: scale every value by mean and deviation over the training clips (see `Standardise`).
+        ngrams_weight: of the part that is made of n-grams (see `TfIdf`).
     """
 
     out_dim: int
 
-    def __init__(self, dims: Mapping[str, int], *, standardise: bool) -> None:
+    def __init__(self, dims: Mapping[str, int], *, standardise: bool, ngrams_weight: float = 1.0) -> None:
         super().__init__()
         scale = Standardise if standardise else nn.Identity
-        self.scale = nn.ModuleDict({name: scale(dim) for name, dim in dims.items()})
+        self.scale = nn.ModuleDict(
+            {name: TfIdf(dim, ngrams_weight) if name == NGRAMS else scale(dim) for name, dim in dims.items()}
+        )
+
+    @property
+    def measured(self) -> "dict[str, Standardise | TfIdf]":
+        """What has to be measured over the training clips, by part."""
+        return {name: scale for name, scale in self.scale.items() if isinstance(scale, Standardise | TfIdf)}
 
     def forward(self, parts: Mapping[str, Part]) -> Tensor:
         """[batch, dim] of each part -> [batch, out_dim]."""
@@ -40,11 +49,13 @@ class Join(nn.Module, ABC):
 
 
 class SideBySide(Join):
-    """The parts one after the other, a learned vector in the place of an absent one."""
+    """The parts one after the other, a learned vector in the place of an absent one; of n-grams, zeros: no n-gram."""
 
-    def __init__(self, dims: Mapping[str, int], *, standardise: bool) -> None:
-        super().__init__(dims, standardise=standardise)
+    def __init__(self, dims: Mapping[str, int], *, standardise: bool, ngrams_weight: float = 1.0) -> None:
+        super().__init__(dims, standardise=standardise, ngrams_weight=ngrams_weight)
         self.absent = absent_vectors(dims)
+        if NGRAMS in self.absent:
+            del self.absent[NGRAMS]
         self.out_dim = sum(dims.values())
 
     def joined(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
@@ -128,10 +139,37 @@ class Standardise(nn.Module):
         return (vectors - self.mean) / self.deviation
 
 
+class TfIdf(nn.Module):
+    """Term frequencies times inverse document frequencies, measured once over the training clips, at one length.
+
+    A term of n clips that is in d of them has ln((1 + n) / (1 + d)) + 1, as in scikit-learn.
+
+    Args:
+        dim: terms.
+        weight: Euclidean length that every vector is brought to; one without a term stays zero.
+    """
+
+    def __init__(self, dim: int, weight: float) -> None:
+        super().__init__()
+        self.weight = weight
+        self.register_buffer("idf", torch.ones(dim))
+        self.idf: Tensor
+
+    @torch.no_grad()
+    def fit(self, vectors: Tensor) -> None:
+        """Measure term frequencies [clips, dim]."""
+        found = (vectors > 0).sum(0).double()
+        self.idf.copy_(torch.log((1 + len(vectors)) / (1 + found)) + 1)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """[batch, dim] -> [batch, dim]."""
+        return self.weight * normalize(vectors * self.idf, dim=1)
+
+
 def join_of(config: EmotionHeadConfig, dims: Mapping[str, int]) -> Join:
     """The join that the settings name, for parts of these widths; by default they stand side by side."""
     if config.fusion == "pooled_attention":
         return AttentionJoin(dims, standardise=config.standardise)
     if config.fusion == "gated":
         return GatedJoin(dims, standardise=config.standardise, width=config.hidden_width)
-    return SideBySide(dims, standardise=config.standardise)
+    return SideBySide(dims, standardise=config.standardise, ngrams_weight=config.ngrams_weight)

@@ -57,15 +57,8 @@ class TunedHead(EmotionHead):
         layers = tuned_layers(self).values()
         return [{"params": [*of.parameters()], "lr": of.lora.learning_rate} for of in layers]
 
-    def parts(
-        self,
-        speech: Tensor | None = None,
-        speech_mask: Tensor | None = None,
-        text: Tensor | None = None,
-        text_mask: Tensor | None = None,
-    ) -> dict[str, Part]:
+    def parts(self, **given: Tensor | None) -> dict[str, Part]:
         """The pooled parts that the decision is made of; arguments as in `forward`."""
-        given = {"speech": speech, "speech_mask": speech_mask, "text": text, "text_mask": text_mask}
         return super().parts(**self._lifted({name: values for name, values in given.items() if values is not None}))
 
     def parts_in_pieces(self, pieces: Iterable[Mapping[str, Tensor]]) -> dict[str, Part]:

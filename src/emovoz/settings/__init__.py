@@ -2,7 +2,7 @@
 
 from emovoz.settings.augmentation import Augmentation, Effect, Gain, Noise, Reverb, SpecAugment, Speed, Tempo
 from emovoz.settings.base import Layers, Section, default_of, layer_numbers
-from emovoz.settings.encoding import Features, Lora, Speech, Text
+from emovoz.settings.encoding import Features, Lora, Ngrams, Speech, Text
 from emovoz.settings.model import Model
 from emovoz.settings.training import Evaluation, Tracking, Training
 
@@ -15,6 +15,7 @@ __all__ = [
     "Layers",
     "Lora",
     "Model",
+    "Ngrams",
     "Noise",
     "Reverb",
     "Section",

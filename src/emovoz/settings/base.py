@@ -64,6 +64,8 @@ Source = Annotated[str, AfterValidator(_absolute_if_there)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Interval = Annotated[tuple[Finite, Finite], AfterValidator(_rising)]
 Factor = Annotated[float, Field(ge=0.5, le=2)]
+Sizes = Annotated[tuple[Count, Count], AfterValidator(_rising)]
+"""Smallest and largest."""
 FactorRange = Annotated[tuple[Factor, Factor], AfterValidator(_rising)]
 
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from emovoz.settings.base import Count, EncoderName, Fraction, KeptLayers, Layers, Positive, Section
+from emovoz.settings.base import Count, EncoderName, Fraction, KeptLayers, Layers, Positive, Section, Sizes
 
 
 class Lora(Section):
@@ -54,6 +54,30 @@ class Text(Section):
     layers: Layers = "all"
     prefix: str | None = None
     lora: Lora | None = None
+
+
+class Ngrams(Section):
+    """N-grams of the transcript, counted: words without an encoder, beside one or alone.
+
+    What they weigh is learned with the head, from their TF-IDF; see `model.ngrams_weight`.
+
+    Attributes:
+        characters: fewest and most characters of an n-gram, which stays within a word and sees its borders; none
+            counts no characters.
+        words: fewest and most words of an n-gram, such as [1, 2]; none by default.
+        buckets: places into which n-grams are hashed, of characters and of words each; training holds 4 bytes for each
+            place of each clip in memory, and as much again two or three times while a closed form is fitted.
+    """
+
+    characters: Sizes | None = (2, 5)
+    words: Sizes | None = None
+    buckets: Annotated[int, Field(ge=2**8, le=2**20)] = 2**14
+
+    @model_validator(mode="after")
+    def _counts_something(self) -> "Ngrams":
+        if self.characters is None and self.words is None:
+            raise ValueError("give the sizes of n-grams of characters, or of words, or both")
+        return self
 
 
 class Features(Section):

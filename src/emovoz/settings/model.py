@@ -36,11 +36,14 @@ class Model(Section):
         fusion: `time` concatenates the branches along time before the sequence layer, `time_after` after it, and both
             pool once; `pooled` pools each branch and puts the vectors side by side, `pooled_attention` pools the
             vectors again by attention, `gated` mixes them by a learned gate (Arevalo et al. 2017); `cross_attention`
-            lets the frames of each branch attend to the other's before they are pooled. For a modality that a clip
-            lacks stands a learned vector; `pooled_attention` and `gated` go by the other alone.
+            lets the frames of each branch attend to the other's before they are pooled; `late` adds the decisions of
+            a classifier of each branch, fitted by itself in closed form. For a modality that a clip lacks stands a
+            learned vector, in closed forms the average one; `pooled_attention` and `gated` go by the other alone.
         standardise: scale every pooled value by its mean and deviation over the training clips; needs pooling with
             nothing to learn before it (layers concatenated, no layer norm, no width, and mean, mean_std,
             mean_quantiles or max). Where an encoder is tuned, they are measured before it is.
+        ngrams_weight: length of the TF-IDF vector of a clip's n-grams, beside which d standardised values have a length
+            of the root of d.
         hidden_layers, hidden_width: of the classifier; the gate of `gated` is as wide.
         dropout: in the hidden layers.
         input_dropout: on the pooled vector.
@@ -72,8 +75,9 @@ class Model(Section):
         "max",
     ] = "attention"
     pooling_heads: Count = 4
-    fusion: Literal["time", "time_after", "pooled", "pooled_attention", "gated", "cross_attention"] = "time"
+    fusion: Literal["time", "time_after", "pooled", "pooled_attention", "gated", "cross_attention", "late"] = "time"
     standardise: bool = False
+    ngrams_weight: Positive = 30.0
     hidden_layers: Annotated[int, Field(ge=0)] = 1
     hidden_width: Count = 256
     dropout: Fraction = 0.1

@@ -11,7 +11,8 @@ class Training(Section):
     """How the head is fitted.
 
     Attributes:
-        method: `gradient` or `logistic_regression` (closed form, on the pooled vectors).
+        method: `gradient`; or in closed form, on the pooled vectors, `logistic_regression` or `svm` (linear, one label
+            against the rest, squared hinge; scores are a softmax of the distances from its planes, no probabilities).
         seed: decides initial weights, order and dropout; the same seed gives the same result.
         epochs, batch_size: of fitting by gradient.
         accumulation: batches that make one step together, as one batch as large would, at the memory of each.
@@ -42,10 +43,11 @@ class Training(Section):
             where `keep` is best; where it is last, they are scored first and then trained on like the others.
         thresholds: fit a threshold a label on the dev clips: the label whose probability is the largest multiple of its
             threshold is the decision. All stay equal, which changes nothing, unless that helps on dev clips left out.
-        regularisation: inverse strength `C` of logistic regression.
+        regularisation: inverse strength of logistic regression and svm: their `C` for vectors of mean squared length
+            1 about their mean, so that it need not follow the number of values.
     """
 
-    method: Literal["gradient", "logistic_regression"] = "gradient"
+    method: Literal["gradient", "logistic_regression", "svm"] = "gradient"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     epochs: Count = 30
     batch_size: Count = 32

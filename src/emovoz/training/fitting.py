@@ -69,10 +69,10 @@ def _fitted(
     checkpoint: Checkpoint | None,
     run: "Run | None",
 ) -> Fitted:
-    if training.method == "logistic_regression":
-        from emovoz.training.closed_form import fit_logistic_regression
+    if training.method != "gradient":
+        from emovoz.training.closed_form import fit_in_closed_form
 
-        return Fitted(fit_logistic_regression(head, examples, training))
+        return Fitted(fit_in_closed_form(head, examples, training))
     # transformers prints a line as it is imported where WANDB_MODE is offline; stdout is for results
     with redirect_stdout(sys.stderr):
         from emovoz.training.gradient import fit_by_gradient

@@ -50,8 +50,8 @@ def fit_by_gradient(
         examples, dev = pooled_examples(head, examples), dev and pooled_examples(head, dev)
         fit_scales(head, examples)
         model, collate = Decider(head), partial(collate_pooled_examples, dims=head.fusion.dims)
-    elif head.config.standardise:
-        # the adapters of a tuned head change nothing yet
+    elif head.join.measured:
+        # the adapters of a tuned head change nothing yet, and n-grams are never changed
         fit_scales(head, pooled_examples(head, replace(examples, views=())))
     classes = len(head.config.labels)
     varied = Varied(examples, augmentation, training.seed, classes)

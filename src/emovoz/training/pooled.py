@@ -10,7 +10,6 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from emovoz.inference.scores import collate_pooled, decided, parts_of, pooled, probabilities
 from emovoz.model import EmotionHead
-from emovoz.model.join import Standardise
 from emovoz.training.examples import Example, Examples
 
 
@@ -33,11 +32,11 @@ def scored(head: EmotionHead, examples: Examples) -> np.ndarray:
 
 
 def fit_scales(head: EmotionHead, examples: Examples) -> None:
-    """Measure mean and deviation of every part over the clips that have it (not views), where it standardises."""
-    for name, scale in head.join.scale.items():
+    """Measure what the head scales its parts by, each over the clips that have it (not views)."""
+    for name, scale in head.join.measured.items():
         vectors = [clip.by_modality[name] for clip in examples.features if name in clip.by_modality]
-        if isinstance(scale, Standardise) and vectors:
-            scale.fit(torch.stack(vectors).to(scale.mean.device))
+        if vectors:
+            scale.fit(torch.stack(vectors).to(head.device))
 
 
 class Decider(nn.Module):

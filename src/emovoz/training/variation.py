@@ -139,12 +139,13 @@ def mix(example: Example, partner: Example, share: float, classes: int) -> Examp
 
 
 def drop_modality(features: ClipFeatures, chance: float, random: np.random.Generator) -> ClipFeatures:
-    """The clip, with this chance without one of its modalities; it never loses its only one."""
-    names = sorted(features.by_modality)
-    if len(names) < 2 or random.random() >= chance:
+    """The clip, with this chance without one of its modalities, of words all branches; it never loses its only one."""
+    modality = {name: "text" if name == "ngrams" else name for name in features.by_modality}
+    there = sorted(set(modality.values()))
+    if len(there) < 2 or random.random() >= chance:
         return features
-    dropped = names[int(random.integers(len(names)))]
-    return ClipFeatures({name: values for name, values in features.by_modality.items() if name != dropped})
+    dropped = there[int(random.integers(len(there)))]
+    return ClipFeatures({name: values for name, values in features.by_modality.items() if modality[name] != dropped})
 
 
 def _as_long(values: Tensor, like: Tensor) -> Tensor:
