@@ -11,14 +11,21 @@ import numpy as np
 
 from emovoz.corpus import Corpus, grouped_folds, stratified_folds
 from emovoz.errors import InputError
-from emovoz.evaluation.breakdown import layer_weights
+from emovoz.evaluation.breakdown import layer_weights, named_weights
 from emovoz.evaluation.results import macro_f1, prediction_rows, results_of, save_results
-from emovoz.features import FeatureStore, FrozenEncoders, View, default_store, views_of
+from emovoz.features import FeatureStore, View, default_store
 from emovoz.inference.thresholds import EVEN, decisions, threshold_row
 from emovoz.progress import progress, say
 from emovoz.recipe import Recipe
-from emovoz.training import check_labels, check_ready, encoded_examples, new_head, train_head
-from emovoz.training.pooled import pooled_where_fixed, scored
+from emovoz.training import (
+    Work,
+    check_labels,
+    check_ready,
+    encoded_candidates,
+    encoders_of,
+    train_head,
+    views_of_each,
+)
 
 USUAL_FOLDS = 5
 
@@ -87,12 +94,12 @@ def crossval(
     check_labels(corpus)
     for recipe in several:
         check_ready(recipe, dev=False)
-    views = {recipe.name: views_of(recipe.augmentation) for recipe in several}
+    views = {recipe.name: views_of_each(recipe) for recipe in several}
     cut = _cut(corpus, folds, group)
     # before anything is encoded, so that the last does not fail once the others have been trained; the first is checked
     # when it runs, by the encoders that are loaded for it then
     for recipe in several[1:]:
-        new_head(recipe, FrozenEncoders.of(recipe), corpus.labels)
+        encoders_of(recipe, corpus.labels)
     store = store or FeatureStore(default_store())
     runs, predictions = {}, {}
     for recipe in several:
@@ -122,44 +129,38 @@ def _cut(corpus: Corpus, folds: int | None, group: str | None) -> _Folds:
 def _run(
     corpus: Corpus,
     recipe: Recipe,
-    views: Sequence[View],
+    views: Sequence[Sequence[View]],
     cut: _Folds,
     seeds: int,
     store: FeatureStore,
     workers: int,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     labels = corpus.labels
-    encoders = FrozenEncoders.of(recipe)
-    untrained = new_head(recipe, encoders, labels)
-    examples, extraction = encoded_examples(corpus, recipe, encoders, store, views=views, workers=workers)
-    examples = pooled_where_fixed(untrained, examples)
+    encoders = encoders_of(recipe, labels)
+    candidates, extracting = encoded_candidates(recipe, encoders, views, corpus, store, workers=workers)
     used = [recipe.training.seed + i for i in range(seeds)]
     scores = np.zeros((seeds, len(corpus), len(labels)))
     thresholds = np.full_like(scores, EVEN)
     history: list[Mapping[str, Any]] = []
-    weights: list[Mapping[str, list[float]]] = []
+    weights: list[Mapping[str, Mapping[int, float]]] = []
     training = evaluating = 0.0
     with progress(f"cross-validating {recipe.name}", seeds * len(cut.tests)) as advance:
         for run, seed in enumerate(used):
             for fold, test in enumerate(cut.tests):
                 started = time.perf_counter()
                 rest = sorted(set(range(len(corpus))) - set(test))
-                fitted = train_head(
-                    corpus.select(rest),
-                    examples.select(rest),
-                    recipe.with_seed(seed),
-                    encoders,
-                    labels=labels,
-                    group=cut.column or "speaker",
-                    part=f"fold{fold}",
+                trained = train_head(
+                    Work(corpus.select(rest), labels, group=cut.column or "speaker", part=f"fold{fold}"),
+                    [candidate.select(rest).with_seed(seed) for candidate in candidates],
                 )
-                trained = time.perf_counter()
-                scores[run, test] = scored(fitted.head, examples.select(test))
-                thresholds[run, test] = threshold_row(fitted.thresholds, labels)
-                history.append({"fold": fold, "seed": seed, "epochs": fitted.history, "thresholds": fitted.thresholds})
-                weights.append(fitted.head.layer_weights)
-                training += trained - started
-                evaluating += time.perf_counter() - trained
+                fitted = time.perf_counter()
+                chosen = candidates[trained.chosen]
+                scores[run, test] = trained.scored(chosen.examples.select(test))
+                thresholds[run, test] = threshold_row(trained.thresholds, labels)
+                history.append({"fold": fold, "seed": seed, **trained.told()})
+                weights.append(named_weights(trained.head, chosen.encoders))
+                training += fitted - started
+                evaluating += time.perf_counter() - fitted
                 advance(1)
     results = results_of(
         corpus,
@@ -175,9 +176,9 @@ def _run(
         },
         seeds=used,
         folds=_fold_scores(corpus, decisions(scores, thresholds), labels, cut),
-        layers=layer_weights(weights, encoders),
+        layers=layer_weights(weights),
         history=history,
-        seconds={"extract": extraction.seconds, "train": training, "evaluate": evaluating},
+        seconds={"extract": extracting, "train": training, "evaluate": evaluating},
         thresholds=thresholds,
     )
     return results, _rows(corpus, scores, thresholds, labels, used, cut)

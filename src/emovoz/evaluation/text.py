@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from emovoz.training.selected import selected_in
+
 
 def summary(results: Mapping[str, Any]) -> str:
     """Scores with intervals; for one run also a table of classes and the range of speakers."""
@@ -11,6 +13,8 @@ def summary(results: Mapping[str, Any]) -> str:
     if len(runs) == 1:
         (run,) = runs.values()
         lines += _classes(run) + _speakers(run)
+    selected = {name: selected_in(run.get("history") or []) for name, run in runs.items()}
+    lines += [f"{name} selected {what}" for name, what in selected.items() if what]
     return "\n".join(lines)
 
 
