@@ -166,6 +166,7 @@ def train(
     from emovoz.inference.thresholds import told
     from emovoz.progress import say
     from emovoz.training.checkpoints import checkpoint_beside, has_checkpoint, remove_checkpoint
+    from emovoz.training.selected import selected_by
 
     chosen = recipe_of(recipe, settings)
     chosen = chosen if seed is None else chosen.with_seed(seed)
@@ -193,6 +194,8 @@ def train(
         "clips": len(corpus),
         "labels": recognizer.labels,
         "dev_macro_f1": dev_score,
+        "selected": recognizer.selected,
+        "temperature": recognizer.temperature,
         "thresholds": recognizer.thresholds,
     }
     if as_json:
@@ -201,6 +204,10 @@ def train(
     print(f"trained on {len(corpus)} clips, {len(recognizer.labels)} labels: {', '.join(recognizer.labels)}")
     if dev_score is not None:
         print(f"dev macro-F1 {dev_score:.3f} ({_dev_meaning(chosen, given=dev is not None)})")
+    if recognizer.selected:
+        print(f"selected: {selected_by(recognizer.selected)}")
+    if recognizer.temperature is not None:
+        print(f"temperature: {recognizer.temperature:.2f}")
     if recognizer.thresholds:
         print(f"thresholds: {told(recognizer.thresholds)}")
     print(f"model: {out}")

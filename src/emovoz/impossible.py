@@ -30,6 +30,10 @@ _NEEDS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
 }
 """A setting that does something only where another of its section has one of these values."""
 
+_SELECTABLE = ("speech", "text", "features", "augmentation", "model", "training")
+_NOT_SELECTABLE = ("seed", "dev_fraction", "temperature", "thresholds")
+"""They decide the clips held out, or nothing that is told of these by macro-F1."""
+
 _BY_GRADIENT = (
     "accumulation", "optimiser", "schedule", "warmup", "gradient_clip", "precision", "loss", "label_smoothing",
     "logit_adjustment", "sampling", "validate_every",
@@ -46,6 +50,7 @@ def impossible(recipe: "Recipe") -> Iterator[str]:
     yield from _in_the_head(recipe)
     yield from _in_tuning(recipe)
     yield from _in_training(recipe)
+    yield from _in_selection(recipe)
     yield from _in_augmentation(recipe)
 
 
@@ -163,6 +168,21 @@ def _in_training(recipe: "Recipe") -> Iterator[str]:
     yield from (f"training.{key} needs training.method gradient" for key in changed)
     varied = ("mixup", "views", "modality_dropout")
     yield from (f"augmentation.{name} needs training.method gradient" for name in varied if getattr(augmentation, name))
+
+
+def _in_selection(recipe: "Recipe") -> Iterator[str]:
+    selection, training = recipe.selection, recipe.training
+    for name, values in selection.grid.items():
+        section, dot, key = name.partition(".")
+        if not dot or section not in _SELECTABLE or (section == "training" and key in _NOT_SELECTABLE):
+            yield (
+                f"selection.grid: {name} cannot be chosen; give settings of {', '.join(_SELECTABLE)}, such as "
+                f"model.dropout, but not training.{', training.'.join(_NOT_SELECTABLE)}"
+            )
+        if any(value in values[:i] for i, value in enumerate(values)):
+            yield f"selection.grid: {name} has a value twice: {values}"
+    if selection.folds and not selection.grid and training.temperature is False and not training.thresholds:
+        yield "selection.folds needs a selection.grid, training.temperature or training.thresholds"
 
 
 def _in_augmentation(recipe: "Recipe") -> Iterator[str]:

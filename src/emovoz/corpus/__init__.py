@@ -5,7 +5,7 @@ from emovoz.corpus.clip import Clip
 from emovoz.corpus.corpus import Corpus
 from emovoz.corpus.demo_corpus import demo_corpus
 from emovoz.corpus.recording import Waveform
-from emovoz.corpus.splits import Fold, crossed_folds, grouped_folds, held_out, stratified_folds
+from emovoz.corpus.splits import Fold, crossed_folds, grouped_folds, held_out, inner_folds, stratified_folds
 
 __all__ = [
     "Clip",
@@ -17,6 +17,7 @@ __all__ = [
     "demo_corpus",
     "grouped_folds",
     "held_out",
+    "inner_folds",
     "load_audio",
     "load_parts",
     "seconds_of",

@@ -10,18 +10,25 @@ import numpy as np
 
 from emovoz.corpus import Corpus
 from emovoz.errors import InputError
-from emovoz.evaluation.breakdown import layer_weights
+from emovoz.evaluation.breakdown import layer_weights, named_weights
 from emovoz.evaluation.comparison import comparisons
 from emovoz.evaluation.finished import Run, keep_run, kept_run, mark_of
 from emovoz.evaluation.metrics import mean_scores
 from emovoz.evaluation.protocol import Cut, Folds, cut_of, tell_cost
 from emovoz.evaluation.results import prediction_rows, results_of, save_results
-from emovoz.features import FeatureStore, FrozenEncoders, View, default_store, views_of
+from emovoz.features import FeatureStore, FrozenEncoders, View, default_store
 from emovoz.inference.thresholds import EVEN, decisions, threshold_row
 from emovoz.progress import progress
 from emovoz.recipe import Recipe
-from emovoz.training import check_labels, check_ready, encoded_examples, new_head, train_head
-from emovoz.training.pooled import pooled_where_fixed, scored
+from emovoz.training import (
+    Work,
+    check_labels,
+    check_ready,
+    encoded_candidates,
+    encoders_of,
+    train_head,
+    views_of_each,
+)
 
 
 @dataclass(frozen=True)
@@ -85,18 +92,18 @@ def crossval(
     check_labels(corpus)
     for recipe in several:
         check_ready(recipe, dev=False)
-    views = {recipe.name: views_of(recipe.augmentation) for recipe in several}
+    views = {recipe.name: views_of_each(recipe) for recipe in several}
     cut = cut_of(corpus, folds, group)
-    encoders_of = _encoders_in_turn()
+    encoders_for = _encoders_in_turn(corpus.labels)
     # before anything is encoded, so that the last does not fail once the others have been trained; the first last, so
     # that its encoders are there when it runs
     for recipe in reversed(several):
-        new_head(recipe, encoders_of(recipe), corpus.labels)
+        encoders_for(recipe)
     tell_cost(cut, seeds, len(several))
     store = store or FeatureStore(default_store())
     runs: dict[str, Run] = {}
     for recipe in several:
-        encoders = encoders_of(recipe)
+        encoders = encoders_for(recipe)
         shown = views[recipe.name]
         mark = mark_of(corpus, recipe, encoders, shown, cut, seeds) if finished else ""
         run = kept_run(Path(finished), recipe.name, mark) if finished and resume else None
@@ -120,63 +127,55 @@ def crossval(
     )
 
 
-def _encoders_in_turn() -> Callable[[Recipe], FrozenEncoders]:
-    """What loads encoders and holds those it gave last, so that recipes in a row that share them load them once."""
-    held: dict[str, FrozenEncoders] = {}
+def _encoders_in_turn(labels: tuple[str, ...]) -> Callable[[Recipe], list[FrozenEncoders]]:
+    """What loads the encoders of a recipe's candidates, holding those it gave last: recipes in a row may share."""
+    held: dict[str, list[FrozenEncoders]] = {}
 
-    def encoders_of(recipe: Recipe) -> FrozenEncoders:
-        wanted = recipe.model_dump_json(include={"speech", "text", "features"})
+    def encoders_for(recipe: Recipe) -> list[FrozenEncoders]:
+        wanted = recipe.model_dump_json(include={"speech", "text", "ngrams", "features", "selection"})
         if wanted not in held:
             # never those of two recipes at once: they may take gigabytes
             held.clear()
-            held[wanted] = FrozenEncoders.of(recipe)
+            held[wanted] = encoders_of(recipe, labels)
         return held[wanted]
 
-    return encoders_of
+    return encoders_for
 
 
 def _run(
     corpus: Corpus,
     recipe: Recipe,
-    encoders: FrozenEncoders,
-    views: Sequence[View],
+    encoders: Sequence[FrozenEncoders],
+    views: Sequence[Sequence[View]],
     cut: Cut,
     seeds: int,
     store: FeatureStore,
     workers: int,
 ) -> Run:
     labels = corpus.labels
-    untrained = new_head(recipe, encoders, labels)
-    examples, extraction = encoded_examples(corpus, recipe, encoders, store, views=views, workers=workers)
-    examples = pooled_where_fixed(untrained, examples)
+    candidates, extracting = encoded_candidates(recipe, encoders, views, corpus, store, workers=workers)
     used = [recipe.training.seed + i for i in range(seeds)]
     scores = np.zeros((seeds, len(corpus), len(labels)))
     thresholds = np.full_like(scores, EVEN)
     history: list[Mapping[str, Any]] = []
-    weights: list[Mapping[str, list[float]]] = []
+    weights: list[Mapping[str, Mapping[int, float]]] = []
     training = evaluating = 0.0
     with progress(f"cross-validating {recipe.name}", seeds * len(cut.folds)) as advance:
         for run, seed in enumerate(used):
             for number, fold in enumerate(cut.folds):
                 started = time.perf_counter()
-                fitted = train_head(
-                    corpus.select(fold.train),
-                    examples.select(fold.train),
-                    recipe.with_seed(seed),
-                    encoders,
-                    labels=labels,
-                    group=cut.group,
-                    part=f"fold{number}",
+                trained = train_head(
+                    Work(corpus.select(fold.train), labels, group=cut.group, part=f"fold{number}"),
+                    [candidate.select(fold.train).with_seed(seed) for candidate in candidates],
                 )
-                trained = time.perf_counter()
-                scores[run, fold.test] = scored(fitted.head, examples.select(fold.test))
-                thresholds[run, fold.test] = threshold_row(fitted.thresholds, labels)
-                history.append(
-                    {"fold": number, "seed": seed, "epochs": fitted.history, "thresholds": fitted.thresholds}
-                )
-                weights.append(fitted.head.layer_weights)
-                training += trained - started
-                evaluating += time.perf_counter() - trained
+                fitted = time.perf_counter()
+                chosen = candidates[trained.chosen]
+                scores[run, fold.test] = trained.scored(chosen.examples.select(fold.test))
+                thresholds[run, fold.test] = threshold_row(trained.thresholds, labels)
+                history.append({"fold": number, "seed": seed, **trained.told()})
+                weights.append(named_weights(trained.head, chosen.encoders))
+                training += fitted - started
+                evaluating += time.perf_counter() - fitted
                 advance(1)
     results = results_of(
         corpus,
@@ -186,9 +185,9 @@ def _run(
         protocol=cut.told(recipe, seeds),
         seeds=used,
         folds=_fold_rows(corpus, decisions(scores, thresholds), labels, cut),
-        layers=layer_weights(weights, encoders),
+        layers=layer_weights(weights),
         history=history,
-        seconds={"extract": extraction.seconds, "train": training, "evaluate": evaluating},
+        seconds={"extract": extracting, "train": training, "evaluate": evaluating},
         thresholds=thresholds,
     )
     return Run(results, _rows(corpus, scores, thresholds, labels, used, cut))

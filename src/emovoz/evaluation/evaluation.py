@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from emovoz.corpus import Corpus
-from emovoz.evaluation.breakdown import layer_weights
+from emovoz.evaluation.breakdown import layer_weights, named_weights
 from emovoz.evaluation.contamination import contamination, contamination_told
 from emovoz.evaluation.results import prediction_rows, results_of, save_results, table
 from emovoz.features import FeatureStore, default_store, features_of
 from emovoz.files import write_whole
-from emovoz.inference import Recognizer, probabilities
+from emovoz.inference import Recognizer
 from emovoz.inference.thresholds import threshold_row
 from emovoz.progress import say
 
@@ -66,7 +66,7 @@ def evaluate(
     store = store or FeatureStore(default_store())
     features, extraction = features_of(corpus, recognizer.encoders, store, workers=workers)
     started = time.perf_counter()
-    scores = probabilities(recognizer.head, features)
+    scores = recognizer.scored(features)
     seed = recognizer.recipe.training.seed
     limits = np.broadcast_to(threshold_row(recognizer.thresholds, labels), scores.shape)
     results = results_of(
@@ -76,8 +76,17 @@ def evaluate(
         recognizer.recipe,
         protocol=protocol or {"name": "hold-out", "model": recognizer.name},
         seeds=[seed],
-        layers=layer_weights([recognizer.head.layer_weights], recognizer.encoders),
-        history=[{"fold": None, "seed": seed, "epochs": recognizer.history, "thresholds": recognizer.thresholds}],
+        layers=layer_weights([named_weights(recognizer.head, recognizer.encoders)]),
+        history=[
+            {
+                "fold": None,
+                "seed": seed,
+                "epochs": recognizer.history,
+                "thresholds": recognizer.thresholds,
+                "temperature": recognizer.temperature,
+                "selected": recognizer.selected,
+            }
+        ],
         seconds={"extract": extraction.seconds, "train": 0.0, "evaluate": time.perf_counter() - started},
         thresholds=limits[None],
     )

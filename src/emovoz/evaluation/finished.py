@@ -26,9 +26,14 @@ class Run:
 
 
 def mark_of(
-    corpus: Corpus, recipe: Recipe, encoders: FrozenEncoders, views: Sequence[View], cut: Cut, seeds: int
+    corpus: Corpus,
+    recipe: Recipe,
+    encoders: Sequence[FrozenEncoders],
+    views: Sequence[Sequence[View]],
+    cut: Cut,
+    seeds: int,
 ) -> str:
-    """A hash of all that a run depends on: clips, recipe, encoders, views, folds, seeds, versions of the libraries."""
+    """A hash of all that a run depends on: clips, recipe, folds, seeds, versions, and encoders and views of candidates."""
     belongs = {
         **what_decides(corpus, None, recipe, encoders, views),
         "recipe": recipe.model_dump(mode="json", exclude={"tracking"}),

@@ -148,6 +148,10 @@ def groups_told(groups: Mapping[str, Sequence[str]]) -> str:
 
 def _selection(recipe: Recipe) -> str | None:
     training = recipe.training
-    chosen = {"epoch": training.chooses_epoch, "thresholds": training.thresholds}
-    names = " and ".join(name for name, asked in chosen.items() if asked)
+    chosen = {
+        "settings": bool(recipe.selection.grid),
+        "epoch": training.chooses_epoch,
+        "thresholds": training.thresholds,
+    }
+    names = ", ".join(name for name, asked in chosen.items() if asked)
     return f"nested: {names} by clips held out of the training clips" if names else None

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emovoz.evaluation.comparison import is_baseline
+from emovoz.training.selected import selected_in
 
 _TITLES = {"macro_f1": "macro-F1", "uar": "UAR", "accuracy": "accuracy"}
 
@@ -11,8 +12,14 @@ _TITLES = {"macro_f1": "macro-F1", "uar": "UAR", "accuracy": "accuracy"}
 def summary(results: Mapping[str, Any]) -> str:
     """Scores with both intervals; of one run also labels and speakers, of several the differences to the first."""
     if "runs" in results:
-        return "\n".join(_compared(results["runs"], results.get("comparisons") or []))
-    return "\n".join([*_headline(results), *_classes(results), *_speakers(results)])
+        return "\n".join(_compared(results["runs"], results.get("comparisons") or []) + _selected(results["runs"]))
+    one = {results["recipe"]["name"]: results}
+    return "\n".join([*_headline(results), *_classes(results), *_speakers(results), *_selected(one)])
+
+
+def _selected(runs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    found = {name: selected_in(run.get("history") or []) for name, run in runs.items()}
+    return [f"{name} selected {what}" for name, what in found.items() if what]
 
 
 def _headline(run: Mapping[str, Any]) -> list[str]:
