@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,11 @@ def text_model(tmp_path_factory: pytest.TempPathFactory, texts: Path, tiny_bert:
     assert done.returncode == 0, done.stderr
     assert "dev macro-F1" in done.stdout
     return out
+
+
+def test_the_version_is_told() -> None:
+    done = emovoz("--version")
+    assert (done.returncode, done.stdout) == (0, f"emovoz {version('emovoz')}\n")
 
 
 def test_help_answers_in_under_a_second() -> None:

@@ -99,6 +99,23 @@ def _fail(error: BaseException | None, debug: bool, code: int, sentences: Any) -
     sys.exit(code)
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from emovoz import __version__
+
+        print(f"emovoz {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _of_all_verbs(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before the verb."""
+
+
 @app.command()
 def quickstart(
     out: Annotated[Path, typer.Option(help="Folder of the model and the report.")] = Path("emovoz-quickstart"),

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from emovoz.settings import Augmentation, default_of, layer_numbers
-from emovoz.widths import branch_widths, indivisible, splits_width
+from emovoz.widths import HEADED, branch_widths, indivisible, splits_width
 
 if TYPE_CHECKING:
     from emovoz.recipe import Recipe
 
-_HEADS = ("multi_head_attention", "reduced_multi_head_attention", "transformer")
 _MULTI_HEAD_POOLINGS = ("multi_head_attention", "double_multi_head_attention")
 _RELATING = ("pooled_attention", "gated", "cross_attention")
 _NEEDS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
@@ -101,8 +100,8 @@ def _in_the_head(recipe: "Recipe") -> Iterator[str]:
     model, training = recipe.model, recipe.training
     learns = _learns_in_head(recipe)
     heads = model.sequence_heads != default_of(type(model), "sequence_heads")
-    if heads and model.sequence not in _HEADS and model.fusion != "cross_attention":
-        yield f"model.sequence_heads needs model.sequence {' or '.join(_HEADS)}, or model.fusion cross_attention"
+    if heads and model.sequence not in HEADED and model.fusion != "cross_attention":
+        yield f"model.sequence_heads needs model.sequence {' or '.join(HEADED)}, or model.fusion cross_attention"
     yield from indivisible(model, _known_widths(recipe))
     if model.standardise and learns:
         yield f"model.standardise needs pooling with nothing to learn before it; change {learns}"
@@ -221,6 +220,8 @@ def _in_augmentation(recipe: "Recipe") -> Iterator[str]:
 
 
 def _in_views(augmentation: Augmentation) -> Iterator[str]:
+    from emovoz.corpus.audio import SHORTEST_SECONDS
+
     waveform = augmentation.crop == "waveform"
     if not augmentation.probability:
         yield "augmentation.probability 0 shows none of the views; set augmentation.views 0 to have none"
@@ -232,8 +233,11 @@ def _in_views(augmentation: Augmentation) -> Iterator[str]:
         yield "augmentation.noise.snr_db needs the kind noise: without augmentation.noise.source that is what is made"
     if waveform and augmentation.crop_words:
         yield "augmentation.crop_words needs augmentation.crop features: the words of a view are those of the clip"
-    if waveform and augmentation.crop_seconds is not None and augmentation.crop_seconds < 0.025:
-        yield "augmentation.crop_seconds must be at least 0.025 where the waveform is cut; in less, nothing is heard"
+    if waveform and augmentation.crop_seconds is not None and augmentation.crop_seconds < SHORTEST_SECONDS:
+        yield (
+            f"augmentation.crop_seconds must be at least {SHORTEST_SECONDS} where the waveform is cut; in less, "
+            "nothing is heard"
+        )
 
 
 def _learns(recipe: "Recipe") -> str | None:

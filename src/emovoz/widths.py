@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 EQUAL_WIDTHS = ("time", "time_after", "cross_attention")
 """Fusions that need branches of one width."""
+HEADED = ("multi_head_attention", "reduced_multi_head_attention", "transformer")
+"""Sequence layers that have heads."""
 
 
 def branch_widths(model: "Model | EmotionHeadConfig", widths: Mapping[str, int]) -> dict[str, int]:
@@ -53,7 +55,7 @@ def _indivisible(model: "Model | EmotionHeadConfig", width: int) -> Iterator[str
 def splits_width(model: "Model | EmotionHeadConfig") -> bool:
     """Whether the heads of the sequence layer are slices of the width."""
     whole = model.sequence == "multi_head_attention" and model.sequence_head_width == "whole"
-    return model.sequence not in ("none", "self_attention") and not whole
+    return model.sequence in HEADED and not whole
 
 
 def _sentence(key: str, heads: int, width: int, who: str) -> str:

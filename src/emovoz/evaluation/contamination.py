@@ -30,6 +30,8 @@ def contamination(recognizer: Recognizer, corpus: Corpus, *, workers: int = 2) -
     prints = fingerprints_of(corpus, recognizer.encoders, workers=workers)
     parts = {"train": known.train, "dev": known.dev}
     rows = [(_part_of(clip, parts, "clips"), _part_of(words, parts, "transcripts")) for clip, words in prints]
+    # those that were trained on come first among the examples
+    ranked = sorted(zip(corpus, rows, strict=True), key=lambda one: "train" not in one[1])
     return {
         **_counts(rows),
         "of": len(corpus),
@@ -37,7 +39,7 @@ def contamination(recognizer: Recognizer, corpus: Corpus, *, workers: int = 2) -
         **{part: _counts([(clip == part, words == part) for clip, words in rows]) for part in parts},
         "examples": [
             {"id": clip.id, "clip": of_clip, "transcript": of_words, "transcription": clip.transcription or None}
-            for clip, (of_clip, of_words) in zip(corpus, rows, strict=True)
+            for clip, (of_clip, of_words) in ranked
             if of_clip or of_words
         ][:EXAMPLES],
     }
