@@ -35,7 +35,7 @@ def closed(tiny_bert: Path, selection: dict[str, Any] | None = None, **training:
             "name": "closed",
             "text": {"model": str(tiny_bert), "layers": [0, 2]},
             "model": {**model, "standardise": True},
-            "training": {"method": "logistic_regression", "regularisation": 1e4, **training},
+            "training": {"method": "logistic_regression", "regularisation": 6e5, **training},
             "selection": selection or {},
         }
     )

@@ -5,7 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from emovoz.auditing.words import loop_in, near_duplicates, normalised
+from emovoz.auditing.words import loop_in, near_duplicates
+from emovoz.corpus.transcripts import normalised
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +87,13 @@ def test_several_recipes_share_the_folds(recipe: Recipe, tmp_path: Path) -> None
 def test_recipes_in_a_row_that_share_their_encoders_load_them_once(
     recipe: Recipe, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load, loaded = FrozenEncoders.of, []
+    load, loaded = FrozenEncoders.of_each, []
 
-    def counted(wanted: Recipe) -> FrozenEncoders:
-        loaded.append(wanted.name)
+    def counted(wanted: Sequence[Recipe]) -> list[FrozenEncoders]:
+        loaded.append(wanted[0].name)
         return load(wanted)
 
-    monkeypatch.setattr(FrozenEncoders, "of", counted)
+    monkeypatch.setattr(FrozenEncoders, "of_each", counted)
     other = Recipe.checked(recipe.model_dump() | {"name": "other", "model": {"pooling": "mean"}})
     crossval(corpus(), [recipe, other], folds=2, seeds=1, store=FeatureStore(tmp_path))
     assert len(loaded) == 1

@@ -15,8 +15,8 @@ from emovoz.auditing.sound import Sound, measure
 from emovoz.auditing.sounds import sound_findings
 from emovoz.auditing.summary import results_of
 from emovoz.auditing.texts import text_findings
-from emovoz.auditing.words import normalised
 from emovoz.corpus.recording import Waveform
+from emovoz.corpus.transcripts import normalised
 from emovoz.errors import ClipError
 from emovoz.files import write_whole
 from emovoz.progress import progress

@@ -1,11 +1,10 @@
-"""Transcriptions compared by their words: normalised, repeated phrases, sequences shared with others."""
+"""Transcriptions compared by their words: repeated phrases, sequences shared with others."""
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-Words = tuple[str, ...]
+from emovoz.corpus.transcripts import Words
 
 LONGEST_PHRASE = 50
 """Words; a loop of longer phrases is not looked for."""
@@ -17,22 +16,6 @@ SHARED = 0.8
 """Share of the shorter one's sequences that the longer one has too, from which on they are near-duplicates."""
 SHORTEST_NEAR = 8
 """Words that near-duplicates have at least."""
-
-
-def normalised(text: str) -> Words:
-    """The words of a text without case, punctuation and accents; each Chinese or Japanese character is a word.
-
-    >>> normalised("¡Qué alegría, Ana! 3-1")
-    ('que', 'alegria', 'ana', '3', '1')
-    """
-    plain = "".join(mark for mark in unicodedata.normalize("NFKD", text.casefold()) if not "\u0300" <= mark <= "\u036f")
-    return tuple("".join(_spaced(mark) for mark in unicodedata.normalize("NFKC", plain)).split())
-
-
-def _spaced(mark: str) -> str:
-    if unicodedata.category(mark)[0] in "PSZC":
-        return " "
-    return f" {mark} " if "\u3040" <= mark <= "\u30ff" or "\u3400" <= mark <= "\u9fff" else mark
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def mark_of(
     cut: Cut,
     seeds: int,
 ) -> str:
-    """A hash of all that a run depends on: clips, recipe, folds, seeds, versions, and encoders and views of candidates."""
+    """A hash of all that a run depends on: clips, recipe, folds, seeds, versions, encoders and views."""
     belongs = {
         **what_decides(corpus, None, recipe, encoders, views),
         "recipe": recipe.model_dump(mode="json", exclude={"tracking"}),
