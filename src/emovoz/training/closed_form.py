@@ -23,10 +23,7 @@ def fit_in_closed_form(head: EmotionHead, examples: Examples, training: Training
     """
     pooled = pooled_examples(head, examples)
     fit_scales(head, pooled)
-    batch = collate_pooled_examples([pooled[i] for i in range(len(pooled))], head.fusion.dims)
-    with torch.no_grad():
-        joined = Decider(head).joined({name: values.to(head.device) for name, values in batch.items()})
-    vectors = joined.double().cpu().numpy()
+    vectors = _seen(head, pooled)
     classes = len(head.config.labels)
     if len(vectors) < vectors.shape[1]:
         coordinates, combination = row_space(vectors)
@@ -37,6 +34,14 @@ def fit_in_closed_form(head: EmotionHead, examples: Examples, training: Training
         weights = model.coef_
     _write(head.classifier[-1], model.classes_, weights, model.intercept_)
     return head.eval()
+
+
+@torch.no_grad()
+def _seen(head: EmotionHead, pooled: Examples) -> np.ndarray:
+    """The vectors that the classifier sees, float64 [clips, dim]."""
+    batch = collate_pooled_examples([pooled[i] for i in range(len(pooled))], head.fusion.dims)
+    joined = Decider(head).joined({name: values.to(head.device) for name, values in batch.items()})
+    return joined.double().cpu().numpy()
 
 
 def row_space(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
