@@ -39,7 +39,7 @@ def test_help_answers_in_under_a_second() -> None:
     started = time.perf_counter()
     done = emovoz("--help")
     assert time.perf_counter() - started < 1
-    for verb in ("quickstart", "extract", "train", "crossval", "evaluate", "predict", "encoders", "recipes"):
+    for verb in ("quickstart", "audit", "extract", "train", "crossval", "evaluate", "predict", "encoders", "recipes"):
         assert verb in done.stdout
 
 
@@ -60,6 +60,7 @@ def test_importing_emovoz_does_not_load_torch() -> None:
         (["train", "nowhere.csv"], "--out"),
         (["fly"], "fly"),
         (["crossval", "nowhere.csv", "--set", "training.epoch=1"], "did you mean 'epochs'"),
+        (["crossval", "nowhere.csv", "--resume"], "--out"),
     ],
 )
 def test_a_fault_of_the_user_is_a_sentence_and_code_2(arguments: list[str], sentence: str) -> None:
@@ -197,7 +198,34 @@ def test_a_changed_recipe_is_written_for_a_comparison(texts: Path, tiny_bert: Pa
     compared = ["--recipe", "text", "--recipe", str(tmp_path / "variant.yaml"), "--folds", "2", "--seeds", "1"]
     done = emovoz("crossval", str(texts), *compared, *(f"--set={one}" for one in settings))
     assert done.returncode == 0, done.stderr
-    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["text", "max"]
+    assert [line.split()[0] for line in done.stdout.splitlines()[:3]] == ["recipe", "text", "max"]
+    assert "macro-F1 of text minus" in done.stdout
+    assert "2 folds x 1 seed x 2 recipes: 4 fits, each on 60 clips" in done.stderr
+
+
+def test_folds_of_every_group_and_of_several_columns(tmp_path: Path, tiny_bert: Path) -> None:
+    words = {"joy": "qué alegría", "fear": "miedo no"}
+    rows = [
+        {"id": f"{who}-{what}-{label}", "label": label, "transcription": text, "speaker": who, "sentence": what}
+        for who in ("ana", "eva", "leo")
+        for what in ("one", "two")
+        for label, text in words.items()
+    ]
+    path, out = str(write_manifest(tmp_path / "m.csv", rows)), tmp_path / "out"
+    settings = [f"--set={one}" for one in (f"text.model={tiny_bert}", "text.layers=all", "training.epochs=1")]
+    command = ["crossval", path, "--recipe", "text", *settings, "--seeds", "1", "--out", str(out)]
+    crossed = emovoz(*command, "--group", "speaker,sentence", "--folds", "all,2", "--json")
+    assert crossed.returncode == 0, crossed.stderr
+    folds = json.loads(crossed.stdout)["folds"]
+    assert [fold["groups"] for fold in folds[:2]] == [
+        {"speaker": ["ana"], "sentence": ["one"]},
+        {"speaker": ["ana"], "sentence": ["two"]},
+    ]
+    assert len(folds) == 6
+    assert (out / "runs" / "text.json").is_file()
+    again = emovoz(*command, "--group", "speaker,sentence", "--folds", "all,2", "--json", "--resume")
+    assert "text: taken from" in again.stderr
+    assert again.stdout == crossed.stdout
 
 
 def test_a_setting_that_gives_a_recipe_a_modality_is_told() -> None:

@@ -77,5 +77,5 @@ def test_the_examples_of_python(workspace: Path) -> None:
 def test_every_verb_of_the_readme_was_tried() -> None:
     assert len(SHELL) >= 4
     assert len(PYTHON) == 1
-    for verb in ("train", "evaluate", "predict", "crossval", "recipes"):
+    for verb in ("audit", "train", "evaluate", "predict", "crossval", "recipes"):
         assert any(f"emovoz {verb}" in block for block in SHELL), verb

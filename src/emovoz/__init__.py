@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emovoz.auditing import audit
     from emovoz.corpus import Clip, Corpus, Waveform
     from emovoz.encoders import SpeechEncoder, TextEncoder
     from emovoz.errors import InputError
@@ -30,6 +31,7 @@ _HOMES = {
     "SpeechEncoder": "encoders",
     "TextEncoder": "encoders",
     "Waveform": "corpus",
+    "audit": "auditing",
     "crossval": "evaluation",
     "evaluate": "evaluation",
     "extract": "features",
@@ -50,6 +52,7 @@ __all__ = [
     "SpeechEncoder",
     "TextEncoder",
     "Waveform",
+    "audit",
     "crossval",
     "evaluate",
     "extract",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emovoz.audit_cli import audit
 from emovoz.lookup_cli import AsJson, encoders, recipe_of, recipes
 from emovoz.store_cli import Store, store_at
 from emovoz.store_cli import app as store_verbs
@@ -108,6 +109,9 @@ def quickstart(
     print(run(out))
 
 
+app.command()(audit)
+
+
 @app.command()
 def extract(
     manifest: Manifest,
@@ -162,6 +166,7 @@ def train(
     from emovoz.inference.thresholds import told
     from emovoz.progress import say
     from emovoz.training.checkpoints import checkpoint_beside, has_checkpoint, remove_checkpoint
+    from emovoz.training.selected import selected_by
 
     chosen = recipe_of(recipe, settings)
     chosen = chosen if seed is None else chosen.with_seed(seed)
@@ -189,6 +194,8 @@ def train(
         "clips": len(corpus),
         "labels": recognizer.labels,
         "dev_macro_f1": dev_score,
+        "selected": recognizer.selected,
+        "temperature": recognizer.temperature,
         "thresholds": recognizer.thresholds,
     }
     if as_json:
@@ -197,6 +204,10 @@ def train(
     print(f"trained on {len(corpus)} clips, {len(recognizer.labels)} labels: {', '.join(recognizer.labels)}")
     if dev_score is not None:
         print(f"dev macro-F1 {dev_score:.3f} ({_dev_meaning(chosen, given=dev is not None)})")
+    if recognizer.selected:
+        print(f"selected: {selected_by(recognizer.selected)}")
+    if recognizer.temperature is not None:
+        print(f"temperature: {recognizer.temperature:.2f}")
     if recognizer.thresholds:
         print(f"thresholds: {told(recognizer.thresholds)}")
     print(f"model: {out}")
@@ -208,29 +219,64 @@ def crossval(
     audio_dir: AudioDir = None,
     recipe: Annotated[list[str] | None, typer.Option(help="Repeatable: compares.")] = None,
     settings: Settings = None,
-    folds: Annotated[int | None, typer.Option(help="By default 5, or fewer with few groups or clips.", min=2)] = None,
-    group: Annotated[str | None, typer.Option(help="Column kept apart; by default speaker, where known.")] = None,
+    folds: Annotated[
+        str | None,
+        typer.Option(
+            help="A number, or all: as many as groups; 7,all: one for each column. By default 5, or fewer with few "
+            "groups or clips."
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Column kept apart; by default speaker, where known. Of several (speaker,sentence), test clips share "
+            "a value of none with those trained on."
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Runs with different seeds.", min=1)] = 3,
     exclude_label: Excluded = None,
     store: Store = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results.json, predictions and report.html.")] = None,
     workers: Workers = 2,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Take what is finished in OUT/runs, where it is of the same run.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Cross-validate a recipe, or compare several on the same folds."""
+    """Cross-validate a recipe, or compare several on the same folds; of a stopped one, OUT/runs has what is done."""
+    from emovoz import InputError
     from emovoz import crossval as cross_validate
     from emovoz.files import check_folder
 
     if out:
         check_folder(out)
+    elif resume:
+        raise InputError("--resume: name with --out the folder in which the stopped comparison was to be")
     recipes = [recipe_of(name, settings) for name in recipe or ["default"]]
     needs_audio = not all(one.reads for one in recipes)
     corpus = _corpus(
         manifest, audio_dir, recipes[0], excluded=exclude_label, audio=needs_audio or audio_dir is not None
     )
-    result = cross_validate(
-        corpus, recipes, folds=folds, group=group, seeds=seeds, store=store_at(store), workers=workers
-    )
+    try:
+        result = cross_validate(
+            corpus,
+            recipes,
+            folds=folds,
+            group=group,
+            seeds=seeds,
+            store=store_at(store),
+            workers=workers,
+            finished=out / "runs" if out else None,
+            resume=resume,
+        )
+    except KeyboardInterrupt:
+        if not out or not any((out / "runs").glob("*.json")):
+            raise
+        print(
+            f"stopped; what is finished lies in {out / 'runs'}: the same command with --resume takes it",
+            file=sys.stderr,
+        )
+        raise typer.Exit(130) from None
     # saved before anything is printed: a reader that closes the pipe must not cost the results
     if out:
         result.save(out)

@@ -30,6 +30,10 @@ _NEEDS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
 }
 """A setting that does something only where another of its section has one of these values."""
 
+_SELECTABLE = ("speech", "text", "features", "augmentation", "model", "training")
+_NOT_SELECTABLE = ("seed", "dev_fraction", "temperature", "thresholds")
+"""They decide the clips held out, or nothing that is told of these by macro-F1."""
+
 _BY_GRADIENT = (
     "accumulation", "optimiser", "schedule", "warmup", "gradient_clip", "precision", "loss", "label_smoothing",
     "logit_adjustment", "sampling", "validate_every",
@@ -47,6 +51,7 @@ def impossible(recipe: "Recipe") -> Iterator[str]:
     yield from _of_one_state(recipe)
     yield from _in_tuning(recipe)
     yield from _in_training(recipe)
+    yield from _in_selection(recipe)
     yield from _in_augmentation(recipe)
 
 
@@ -75,6 +80,8 @@ def _without_a_modality(recipe: "Recipe") -> Iterator[str]:
         yield from (f"{name} needs a section text" for name, asked in text.items() if asked)
     if (recipe.speech is None or recipe.text is None) and model.fusion in _RELATING:
         yield f"model.fusion {model.fusion} needs both speech and text"
+    if model.fusion == "late" and len([part for part in (recipe.speech, recipe.text, recipe.ngrams) if part]) < 2:
+        yield "model.fusion late needs two of speech, text and ngrams, or all"
     if augmentation.modality_dropout and (recipe.speech is None or not recipe.reads):
         yield "augmentation.modality_dropout needs both speech and text"
 
@@ -85,8 +92,8 @@ def _with_ngrams(recipe: "Recipe") -> Iterator[str]:
         if model.ngrams_weight != default_of(type(model), "ngrams_weight"):
             yield "model.ngrams_weight needs a section ngrams"
         return
-    if model.fusion != "pooled":
-        yield f"a section ngrams needs model.fusion pooled, not {model.fusion}: n-grams have no place in time"
+    if model.fusion not in ("pooled", "late"):
+        yield f"a section ngrams needs model.fusion pooled or late, not {model.fusion}: n-grams have no place in time"
     if recipe.augmentation.crop_words:
         yield "augmentation.crop_words needs a recipe without a section ngrams: they are counted in all the words"
 
@@ -101,6 +108,8 @@ def _in_the_head(recipe: "Recipe") -> Iterator[str]:
     if model.standardise and learns:
         yield f"model.standardise needs pooling with nothing to learn before it; change {learns}"
     if training.method == "gradient":
+        if model.fusion == "late":
+            yield "model.fusion late needs training.method logistic_regression or svm"
         return
     learns = _learns(recipe)
     only = f"training.method {training.method} can fit the last layer only"
@@ -179,6 +188,21 @@ def _in_training(recipe: "Recipe") -> Iterator[str]:
     yield from (f"training.{key} needs training.method gradient" for key in changed)
     varied = ("mixup", "views", "modality_dropout")
     yield from (f"augmentation.{name} needs training.method gradient" for name in varied if getattr(augmentation, name))
+
+
+def _in_selection(recipe: "Recipe") -> Iterator[str]:
+    selection, training = recipe.selection, recipe.training
+    for name, values in selection.grid.items():
+        section, dot, key = name.partition(".")
+        if not dot or section not in _SELECTABLE or (section == "training" and key in _NOT_SELECTABLE):
+            yield (
+                f"selection.grid: {name} cannot be chosen; give settings of {', '.join(_SELECTABLE)}, such as "
+                f"model.dropout, but not training.{', training.'.join(_NOT_SELECTABLE)}"
+            )
+        if any(value in values[:i] for i, value in enumerate(values)):
+            yield f"selection.grid: {name} has a value twice: {values}"
+    if selection.folds and not selection.grid and training.temperature is False and not training.thresholds:
+        yield "selection.folds needs a selection.grid, training.temperature or training.thresholds"
 
 
 def _in_augmentation(recipe: "Recipe") -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Recipe: everything that defines an experiment, typed and checked before anything is loaded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,15 @@ from emovoz.settings import (
     Model,
     Ngrams,
     Section,
+    Selection,
     Speech,
     Text,
     Tracking,
     Training,
 )
 
+CLOSED_FORM_FOLDS = 5
+"""Parts that the training clips are cut into by default where fitting is cheap."""
 RECIPE = "recipe.yaml"
 """A saved model's own recipe, in its folder."""
 
@@ -47,12 +50,13 @@ class Recipe(Section):
     augmentation: Augmentation = Augmentation()
     model: Model = Model()
     training: Training = Training()
+    selection: Selection = Selection()
     tracking: Tracking = Tracking()
     evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Recipe":
-        faults = list(impossible(self))
+        faults = list(impossible(self)) or list(self._faults_of_candidates())
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -99,12 +103,54 @@ class Recipe(Section):
             return cls.model_validate(settings)
         except ValidationError as error:
             where = place or settings.get("name", "unnamed")
-            sentences = (line for fault in error.errors() for line in _sentence(fault).splitlines())
-            raise InputError(f"recipe {where}: {sentence}" for sentence in sentences) from None
+            raise InputError(f"recipe {where}: {sentence}" for sentence in _sentences(error)) from None
 
     def to_yaml(self) -> str:
         """The whole recipe, every setting written out."""
         return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+
+    def candidates(self) -> list["Recipe"]:
+        """The recipe with each combination of `selection.grid`; itself where there is none.
+
+        >>> recipe = Recipe.load("baseline-logreg", ["selection.grid={training.regularisation: [0.1, 1]}"])
+        >>> [one.chosen for one in recipe.candidates()]
+        [{'training.regularisation': 0.1}, {'training.regularisation': 1.0}]
+        """
+        return [self._with(choice) for choice in self.selection.combinations()] or [self]
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The values here of the settings in `selection.grid`."""
+        settings = self.model_dump()
+        return {name: _setting(settings, name) for name in self.selection.grid}
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether every candidate is fitted by a closed form, which is cheap."""
+        return "gradient" not in self.selection.grid.get("training.method", [self.training.method])
+
+    @property
+    def inner_folds(self) -> int:
+        """Into how many parts the training clips are cut; 1 where a single part is held out."""
+        return self.selection.folds or (CLOSED_FORM_FOLDS if self.closed_form else 1)
+
+    def _with(self, choice: Mapping[str, Any]) -> "Recipe":
+        """With these values, by the names of their settings; the grid stays, so that it can be gone through again."""
+        settings = self.model_dump(exclude={"selection"})
+        for name, value in choice.items():
+            _set(settings, name.split("."), value)
+        return Recipe.model_validate(settings).model_copy(update={"selection": self.selection})
+
+    def _faults_of_candidates(self) -> Iterator[str]:
+        told = set()
+        for choice in self.selection.combinations():
+            try:
+                self._with(choice)
+            except ValidationError as error:
+                new = [sentence for sentence in _sentences(error) if sentence not in told]
+                told.update(new)
+                values = ", ".join(f"{name}={value}" for name, value in choice.items())
+                yield from (f"selection.grid, {values}: {sentence}" for sentence in new)
 
     def with_seed(self, seed: int) -> "Recipe":
         """The same recipe with another training seed."""
@@ -144,17 +190,34 @@ def _override(settings: dict[str, Any], override: str) -> None:
     *sections, key = path.split(".")
     if not equals or not all([*sections, key]):
         raise InputError(f"--set {override!r}: expected section.key=value, such as training.epochs=5")
-    for section in sections:
-        if not isinstance(settings.get(section), dict):
-            settings[section] = {}
-        settings = settings[section]
     try:
-        settings[key] = yaml.safe_load(value)
+        _set(settings, [*sections, key], yaml.safe_load(value))
     except yaml.YAMLError as error:
         raise InputError(f"--set {override!r}: the value is not valid YAML") from error
 
 
-_SECTIONS = ("speech", "text", "ngrams", "features", "augmentation", "model", "training", "tracking", "evaluation")
+def _set(settings: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    *sections, key = path
+    for section in sections:
+        if not isinstance(settings.get(section), dict):
+            settings[section] = {}
+        settings = settings[section]
+    settings[key] = value
+
+
+def _setting(settings: Any, name: str) -> Any:
+    for key in name.split("."):
+        settings = settings[key]
+    return settings
+
+
+_SECTIONS = (
+    "speech", "text", "ngrams", "features", "augmentation", "model", "training", "selection", "tracking", "evaluation",
+)  # fmt: skip
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    return [line for fault in error.errors() for line in _sentence(fault).splitlines()]
 
 
 def _sentence(fault: Any) -> str:

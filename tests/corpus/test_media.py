@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emovoz.corpus import check_audio, load_audio, load_parts, seconds_of
+from emovoz.corpus import Waveform, check_audio, load_audio, load_parts, seconds_of
+from emovoz.corpus.recording import opened
 from emovoz.errors import ClipError
-from sounds import cut, rms
+from sounds import cut, rms, write
 
 av = pytest.importorskip("av", reason="PyAV (the extra media) is not installed")
 
@@ -214,3 +215,12 @@ def test_parts_in_one_pass_end_where_the_track_does(
     parts = [(None, 5.0), (4.0, 9.5), (8.0, None)]
     for part, (start, end) in zip(load_parts(path, 16000, parts), parts, strict=True):
         np.testing.assert_array_equal(part, load_audio(path, 16000, start=start, end=end))
+
+
+def test_a_recording_says_how_it_is_kept(tmp_path: Path, speech: np.ndarray) -> None:
+    with opened(write_media(tmp_path / "a.m4a", speech)) as recording:
+        assert (recording.channels, recording.form) == (2, "M4A AAC")
+    with opened(write(tmp_path / "b.flac", speech, RATE, "flac")) as recording:
+        assert (recording.channels, recording.form) == (2, "FLAC PCM_16")
+    with opened(Waveform(speech, RATE)) as recording:
+        assert recording.channels == 2

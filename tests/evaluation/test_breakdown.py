@@ -10,9 +10,10 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, recall_score
 
 from emovoz import Clip, Corpus, FeatureStore, Recipe, Recognizer, crossval, evaluate, train
-from emovoz.evaluation.breakdown import HARDEST, hardest_clips, layer_weights, speaker_scores
+from emovoz.evaluation.breakdown import HARDEST, hardest_clips, layer_weights, named_weights, speaker_scores
 from emovoz.evaluation.text import summary
 from emovoz.features import FrozenEncoders
+from emovoz.training import new_head
 
 LABELS = ["anger", "fear", "joy", "sadness"]
 
@@ -91,12 +92,14 @@ def spoken(speakers: int) -> Corpus:
     )
 
 
-def test_layer_weights_go_by_the_layers_of_the_encoder(tiny_bert: Path) -> None:
+def test_layer_weights_go_by_the_layers_of_the_encoder_and_by_the_fits_that_mix_them(tiny_bert: Path) -> None:
     encoders = FrozenEncoders.of(tiny(tiny_bert))
-    rows = layer_weights([{"text": [0.25, 0.75]}, {"text": [0.5, 0.5]}], encoders)
+    assert named_weights(new_head(tiny(tiny_bert), encoders, ("fear", "joy")), encoders) == {"text": {0: 0.5, 2: 0.5}}
+    rows = layer_weights([{"text": {0: 0.25, 2: 0.75}}, {"text": {0: 0.5, 2: 0.5}}, {"text": {1: 1.0}}])
     assert rows == {
         "text": [
             {"layer": 0, "weight": 0.375, "min": 0.25, "max": 0.5},
+            {"layer": 1, "weight": 1.0, "min": 1.0, "max": 1.0},
             {"layer": 2, "weight": 0.625, "min": 0.5, "max": 0.75},
         ]
     }

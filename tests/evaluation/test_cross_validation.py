@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from emovoz import Clip, Corpus, FeatureStore, InputError, Recipe, crossval
+from emovoz.features import FrozenEncoders
 
 WORDS = {"joy": "qué alegría", "fear": "miedo no", "anger": "la casa"}
 
@@ -80,6 +81,25 @@ def test_several_recipes_share_the_folds(recipe: Recipe, tmp_path: Path) -> None
     assert list(runs) == ["tiny", "other"]
     assert runs["tiny"]["folds"] == runs["other"]["folds"]
     assert runs["tiny"]["macro_f1"] == runs["other"]["macro_f1"]
+
+
+def test_recipes_in_a_row_that_share_their_encoders_load_them_once(
+    recipe: Recipe, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, loaded = FrozenEncoders.of, []
+
+    def counted(wanted: Recipe) -> FrozenEncoders:
+        loaded.append(wanted.name)
+        return load(wanted)
+
+    monkeypatch.setattr(FrozenEncoders, "of", counted)
+    other = Recipe.checked(recipe.model_dump() | {"name": "other", "model": {"pooling": "mean"}})
+    crossval(corpus(), [recipe, other], folds=2, seeds=1, store=FeatureStore(tmp_path))
+    assert len(loaded) == 1
+    loaded.clear()
+    last = Recipe.checked(recipe.model_dump() | {"name": "last", "text": {"model": str(tiny_bert), "layers": [0]}})
+    crossval(corpus(), [recipe, other, last], folds=2, seeds=1, store=FeatureStore(tmp_path))
+    assert loaded == ["last", "other", "last"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from emovoz.evaluation.metrics import expected_calibration_error, score
+from emovoz.evaluation.metrics import score
 
 LABELS = ("anger", "disgust", "fear", "joy", "sadness")
 NAMES = ("macro_f1", "uar", "accuracy")
@@ -148,14 +148,14 @@ def test_a_perfect_classifier_scores_one_without_doubt(classes: tuple[int, ...])
     truth = np.resize(classes, 60)
     result = scored(truth, truth[None])
     for name in NAMES:
-        assert result[name] == {"value": 1.0, "ci95": [1.0, 1.0]}
+        assert result[name] == {"value": 1.0, "ci95": [1.0, 1.0], "ci95_speakers": None}
 
 
 def test_a_classifier_that_is_always_wrong_scores_nothing() -> None:
     truth = np.resize(EVERY, 60)
     result = scored(truth, (truth[None] + 1) % 5)
     for name in NAMES:
-        assert result[name] == {"value": 0.0, "ci95": [0.0, 0.0]}
+        assert result[name] == {"value": 0.0, "ci95": [0.0, 0.0], "ci95_speakers": None}
 
 
 def test_scores_can_be_written_as_strict_json() -> None:
@@ -164,48 +164,46 @@ def test_scores_can_be_written_as_strict_json() -> None:
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
-def binary(*confidences: float) -> np.ndarray:
-    """Scores of two classes that give class 0 these probabilities."""
-    return np.array([[value, 1 - value] for value in confidences])
+def of_speakers(truth: np.ndarray, predicted: np.ndarray, speakers: list[str | None], resamples: int = 100) -> Any:
+    return score(truth, predicted, LABELS, speakers=speakers, resamples=resamples, seed=3)
+
+
+def test_intervals_over_speakers_equal_an_explicit_loop_that_draws_whole_speakers() -> None:
+    truth, predicted = random_case(70, 2, 14, EVERY, EVERY)
+    names = ["ana", "berta", "carlos", "diego", "eva", "flor"]
+    speakers = [names[i] for i in np.random.default_rng(2).integers(0, 6, 70)]
+    random = np.random.default_rng(3)
+    draws: dict[str, list[float]] = {name: [] for name in NAMES}
+    for _ in range(150):
+        counts = random.multinomial(6, np.full(6, 1 / 6))
+        drawn = [i for name, count in zip(names, counts, strict=True) for i in own(speakers, name) * count]
+        scores = [reference(truth[drawn], run[drawn]) for run in predicted]
+        for name in NAMES:
+            draws[name].append(float(np.mean([run[name] for run in scores])))
+    result = of_speakers(truth, predicted, list(speakers), 150)
+    for name in NAMES:
+        np.testing.assert_allclose(result[name]["ci95_speakers"], np.percentile(draws[name], [2.5, 97.5]), atol=1e-12)
+
+
+def own(speakers: list[str], name: str) -> list[int]:
+    return [i for i, speaker in enumerate(speakers) if speaker == name]
+
+
+def test_where_speakers_differ_the_interval_over_them_is_the_wider() -> None:
+    # ten voices of 40 clips, each wholly right or wholly wrong: ten facts, not 400
+    truth = np.zeros(400, dtype=int)
+    wrong = np.arange(400) // 40 % 2
+    result = of_speakers(truth, wrong[None], [f"voice{i // 40}" for i in range(400)], 20000)["accuracy"]
+    low, high = result["ci95_speakers"]
+    # a resampled accuracy is Binomial(10, 0.5) / 10
+    assert (low, high) == (pytest.approx(binom.ppf(0.025, 10, 0.5) / 10), pytest.approx(binom.ppf(0.975, 10, 0.5) / 10))
+    assert high - low > 3 * (result["ci95"][1] - result["ci95"][0])
 
 
 @pytest.mark.parametrize(
-    ("truth", "confidences", "expected"),
-    [
-        # each in a bin of its own: (0.05 + 0.92 + 0.45 + 0.52) / 4
-        ([0, 1, 0, 1], [0.95, 0.92, 0.55, 0.52], (0.05 + 0.92 + 0.45 + 0.52) / 4),
-        # both in the last bin, which begins at 14/15: |1/2 - 0.955|
-        ([0, 1], [0.95, 0.96], 0.455),
-        # full confidence belongs to the last bin too: |1/2 - 0.975|
-        ([1, 0], [1.0, 0.95], 0.475),
-        # two bins of unequal weight: 2/3 |1/2 - 0.85| + 1/3 |1 - 0.6|
-        ([0, 1, 0], [0.84, 0.86, 0.6], 2 / 3 * 0.35 + 1 / 3 * 0.4),
-        # a confidence that comes true: 4 of 5 at 0.8
-        ([0, 0, 0, 0, 1], [0.81] * 5, 0.01),
-        ([0, 0], [1.0, 1.0], 0.0),
-    ],
+    "named", [["ana"] * 40, ["a", "b", "c", "d"] * 10, [None] * 40, ["a", "b", "c", "d", "e"] * 7 + [None] * 5]
 )
-def test_calibration_error_by_hand(truth: list[int], confidences: list[float], expected: float) -> None:
-    assert expected_calibration_error(np.array(truth), binary(*confidences)) == pytest.approx(expected, abs=1e-12)
-
-
-def test_calibration_error_agrees_with_a_loop_over_the_bins() -> None:
-    random = np.random.default_rng(0)
-    scores = random.dirichlet(np.full(4, 0.6), 500)
-    truth = random.integers(0, 4, 500)
-    confidence, right = scores.max(1), scores.argmax(1) == truth
-    expected = 0.0
-    for i in range(15):
-        inside = (confidence >= i / 15) & (confidence < (i + 1) / 15)
-        if inside.any():
-            expected += inside.sum() / 500 * abs(right[inside].mean() - confidence[inside].mean())
-    assert expected_calibration_error(truth, scores) == pytest.approx(expected, abs=1e-12)
-
-
-def test_scores_that_come_true_are_calibrated_and_boasting_ones_are_not() -> None:
-    random = np.random.default_rng(1)
-    scores = random.dirichlet(np.ones(3), 20000)
-    truth = (scores.cumsum(1) < random.random((20000, 1))).sum(1)
-    assert expected_calibration_error(truth, scores) < 0.02
-    boasting = scores**4 / (scores**4).sum(1, keepdims=True)
-    assert expected_calibration_error(truth, boasting) > 0.1
+def test_few_or_unnamed_speakers_give_no_interval(named: list[str | None]) -> None:
+    truth, predicted = random_case(40, 1, 15, EVERY, EVERY)
+    result = of_speakers(truth, predicted, named)
+    assert all(result[name]["ci95_speakers"] is None and result[name]["ci95"] for name in NAMES)

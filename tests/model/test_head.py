@@ -158,7 +158,7 @@ def test_pooling_is_fixed_exactly_where_the_recipe_says_nothing_learns_before_it
         assert head.pooling_is_fixed is (model.learns_before_pooling(branches=len(shapes)) is None), settings
         fixed += [(fusion, sequence)] if head.pooling_is_fixed else []
     expected = ["pooled", "pooled_attention", "gated"] if len(shapes) == 2 else ["time", "time_after", "pooled"]
-    learns = pooling not in ("mean", "mean_std", "max")
+    learns = pooling not in ("mean", "mean_std", "mean_quantiles", "max")
     assert set(fixed) == (set() if learns else set(product(expected, ("none", "self_attention"))))
 
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from emovoz.model import EmotionHeadConfig
-from emovoz.model.pooling import AttentionPooling, MaxPooling, Pooling, pooling_of
+from emovoz.model.pooling import AttentionPooling, MaxPooling, MeanQuantilesPooling, Pooling, pooling_of
 from emovoz.sequence import MaskedSequence
 from emovoz.settings import Model
 
 DIM, HEADS = 6, 2
 POOLINGS = get_args(Model.model_fields["pooling"].annotation)
-WIDTHS = {"mean_std": 12, "attentive_statistics": 12, "double_multi_head_attention": 3}
+WIDTHS = {"mean_std": 12, "mean_quantiles": 24, "attentive_statistics": 12, "double_multi_head_attention": 3}
 
 
 def sequences(*lengths: int) -> list[torch.Tensor]:
@@ -39,6 +39,8 @@ def pooled(name: str, sequence: torch.Tensor, pool: torch.nn.Module) -> np.ndarr
         return frames.mean(0)
     if name == "mean_std":
         return np.concatenate([frames.mean(0), frames.std(0)])
+    if name == "mean_quantiles":
+        return np.concatenate([frames.mean(0), *np.percentile(frames, [10, 50, 90], axis=0)])
     if name == "max":
         return frames.max(0)
     if name == "attention":
@@ -62,6 +64,14 @@ def make(name: str, dim: int = DIM) -> Pooling:
     for parameter in pool.parameters():
         torch.nn.init.normal_(parameter, std=0.7)
     return pool
+
+
+def in_pieces(pool: Pooling, pieces: list[MaskedSequence]) -> torch.Tensor:
+    """One recording [out_dim], heard piece by piece."""
+    kept = None
+    for piece in pieces:
+        kept = pool.heard(kept, piece)
+    return pool.of_heard(kept)[0]
 
 
 @pytest.mark.parametrize("name", POOLINGS)
@@ -162,10 +172,28 @@ def test_pieces_give_what_the_whole_gives_and_a_piece_without_frames_adds_nothin
     mask = cut.mask.clone()
     mask[3] = False
     cut = MaskedSequence(cut.features, mask)
-    merged = pool.finish(pool.merge(pool.summary(cut), pool.log_weight(cut))[None])[0]
+    merged = in_pieces(pool, [MaskedSequence(cut.features[i, None], mask[i, None]) for i in range(4)])
     torch.testing.assert_close(
         merged.detach().numpy(), pooled(name, clip, pool).astype("float32"), rtol=1e-4, atol=1e-4
     )
+
+
+def test_quantiles_of_a_long_recording_are_those_of_regular_frames_wherever_it_is_cut() -> None:
+    pool = MeanQuantilesPooling(2)
+    # a fast oscillation on a slow rise: neither a stretch of it nor every frame of one phase is like the whole
+    time = torch.arange(10_001.0)
+    frames = torch.stack([torch.sin(time / 3) + time / 5000, torch.randn(10_001) * 3], dim=1)
+    whole = torch.ones(1, 10_001, dtype=torch.bool)
+    expected = np.concatenate([frames.numpy().mean(0), *np.percentile(frames.numpy()[::4], [10, 50, 90], axis=0)])
+    vectors = []
+    for cuts in ((10_001,), (2500, 5000, 2501), (4096, 1, 0, 3, 5901)):
+        pieces = [MaskedSequence(part[None], whole[:, : len(part)]) for part in frames.split(list(cuts))]
+        vectors.append(in_pieces(pool, pieces))
+        np.testing.assert_allclose(vectors[-1], expected, rtol=1e-5, atol=1e-6)
+        assert torch.equal(vectors[-1][2:], vectors[0][2:])
+    exact = pool(MaskedSequence(frames[None], whole))[0].numpy()
+    np.testing.assert_allclose(exact[2:], np.percentile(frames.numpy(), [10, 50, 90], axis=0).ravel(), rtol=1e-5)
+    np.testing.assert_allclose(vectors[0], exact, atol=0.2)
 
 
 def test_a_single_head_sees_the_whole_width_and_differs_from_attention_by_the_scale_alone() -> None:

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from emovoz.features import collate
+from emovoz.features import ClipFeatures, collate
 from emovoz.inference import probabilities
 from emovoz.settings import Augmentation, Model, Training
 from emovoz.training import fit
@@ -102,7 +102,10 @@ def test_layer_weights_have_their_own_rate_and_do_not_decay() -> None:
 def test_logistic_regression_is_that_of_scikit_learn() -> None:
     train, test = examples(60), examples(30, 1)
     model = FIXED | {"hidden_layers": 0, "dropout": 0.0}
-    fitted = fit(head(**model), train, None, Training(method="logistic_regression", regularisation=0.3))
+    start = head(**model)
+    # standardised values have a mean square of 1, so vectors that of their width
+    strength = 0.3 * start.join.out_dim
+    fitted = fit(start, train, None, Training(method="logistic_regression", regularisation=strength))
 
     def statistics(clips: Examples) -> np.ndarray:
         frames = [clip.by_modality["speech"].double().numpy() for clip in clips.features]
@@ -119,10 +122,10 @@ def test_logistic_regression_is_that_of_scikit_learn() -> None:
 @pytest.mark.parametrize("clips", [12, 60])
 @pytest.mark.parametrize("weights", ["inverse", "none"])
 def test_a_linear_svm_is_that_of_scikit_learn(clips: int, weights: Literal["inverse", "none"]) -> None:
-    """With 12 clips there are fewer of them than values, and with 60 more."""
+    """With 12 clips there are fewer of them than values, and with 60 more; C counts by the 16 values there are."""
     train, test = examples(clips).select([*range(clips - 4), clips - 3]), examples(30, 1)
     model = FIXED | {"hidden_layers": 0, "dropout": 0.0, "pooling": "mean"}
-    fitted = fit(head(**model), train, None, Training(method="svm", regularisation=0.05, class_weights=weights))
+    fitted = fit(head(**model), train, None, Training(method="svm", regularisation=0.05 * 16, class_weights=weights))
 
     def means(of: Examples) -> np.ndarray:
         frames = [clip.by_modality["speech"].double().numpy() for clip in of.features]
@@ -145,6 +148,14 @@ def test_a_linear_svm_of_two_labels_gives_a_label_that_was_never_seen_no_chance(
     assert scores[:, 1].max() == 0
     seen = np.array(clips.targets) != 1
     assert (scores.argmax(1)[seen] == np.array(clips.targets)[seen]).mean() > 0.9
+
+
+def test_labels_that_training_has_no_clip_of_are_never_given() -> None:
+    clips = examples(60)
+    without = clips.select([i for i, target in enumerate(clips.targets) if target != 0])
+    model = FIXED | {"hidden_layers": 0, "dropout": 0.0}
+    fitted = fit(head(**model), without, None, Training(method="logistic_regression"))
+    assert probabilities(fitted.head, clips.features)[:, 0].max() == 0
 
 
 def test_pooling_once_before_training_changes_nothing_of_what_the_head_says() -> None:
@@ -179,3 +190,21 @@ def test_a_loss_that_is_no_number_stops_the_run() -> None:
     list(broken.features)[4].by_modality["speech"][:] = torch.inf
     with pytest.raises(FloatingPointError, match="epoch"):
         fit(head(), broken, None, Training(epochs=2, keep="last"))
+
+
+def test_late_fusion_adds_the_logits_of_a_model_of_each_modality() -> None:
+    model = FIXED | {"hidden_layers": 0, "dropout": 0.0}
+    clips, new = examples(60, text=True), examples(9, 1, text=True)
+    settings = Training(method="logistic_regression", regularisation=3.0)
+    both = fit(head(text=True, fusion="late", **model), clips, None, settings)
+    assert probabilities(both.head, new.features).shape == (9, len(both.head.config.labels))
+
+    def logits(modality: str) -> np.ndarray:
+        def only(some: Examples) -> Examples:
+            return replace(some, features=[ClipFeatures({modality: f.by_modality[modality]}) for f in some.features])
+
+        alone = fit(head(text=True, fusion="late", **model), only(clips), None, settings)
+        return np.log(probabilities(alone.head, only(new).features))
+
+    added = np.exp(logits("speech") + logits("text"))
+    np.testing.assert_allclose(probabilities(both.head, new.features), added / added.sum(1, keepdims=True), atol=1e-5)

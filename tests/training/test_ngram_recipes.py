@@ -55,16 +55,17 @@ def heard_and_read(demo: Corpus, clips: int = 24) -> Corpus:
 
 
 def test_a_recipe_of_n_grams_is_tf_idf_and_logistic_regression(texts: Corpus, store: FeatureStore) -> None:
-    recipe = Recipe.load("baseline-tfidf", [*SMALL, "training.regularisation=0.2", "model.ngrams_weight=2"])
+    plain = ["selection.grid={}", "training.temperature=false", "training.regularisation=0.2", "model.ngrams_weight=2"]
+    recipe = Recipe.load("baseline-tfidf", [*SMALL, *plain])
     recognizer = train(texts, recipe, store=store)
     words = [clip.transcription or "" for clip in texts]
     counts = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 5), n_features=1024, norm=None, alternate_sign=False)
-    theirs = make_pipeline(
-        counts,
-        TfidfTransformer(sublinear_tf=True),
-        # weight 2 lengthens every vector, and a penalty on weights half as long is one of a quarter
-        LogisticRegression(C=0.2 * 4, class_weight="balanced", max_iter=5000, tol=1e-6),
-    ).fit(words, [clip.label for clip in texts])
+    tf_idf = make_pipeline(counts, TfidfTransformer(sublinear_tf=True))
+    vectors = tf_idf.fit_transform(words).toarray()
+    # relative to the squared length about the mean; so alone, the weight of n-grams changes nothing
+    strength = 0.2 / ((vectors - vectors.mean(0)) ** 2).sum(1).mean()
+    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=5000, tol=1e-6)
+    theirs = make_pipeline(tf_idf, model.fit(vectors, [clip.label for clip in texts]))
     new = ["no me dejes de gritar", "¡qué fiesta!", "solo", ""]
     ours = recognizer.predict([Clip(str(i), transcription=text) for i, text in enumerate(new)])
     np.testing.assert_allclose([[*one.scores.values()] for one in ours], theirs.predict_proba(new), atol=2e-3)

@@ -14,6 +14,7 @@ from sklearn.metrics import f1_score
 from emovoz import Clip, Corpus, FeatureStore, InputError, Recipe, Recognizer, crossval, evaluate, train
 from emovoz.corpus import held_out
 from emovoz.inference.thresholds import decisions, read_thresholds
+from emovoz.settings import Selection
 from emovoz.training.thresholds import GRID, ascend, fit_thresholds
 from helpers import emovoz, json_lines, write_manifest
 
@@ -117,7 +118,8 @@ def spoken(speakers: int = 16) -> Corpus:
 def recipe(tiny_bert: Path, **training: Any) -> Recipe:
     """Logistic regression by default, whose probabilities are those of the labels given the words.
 
-    Half of the clips are dev clips: from few of fear, its threshold would be drawn back to where it changes nothing.
+    Half of the clips are dev clips where a part is held out: from few of fear, its threshold would be drawn back to
+    where it changes nothing.
     """
     model = {"layer_mix": "concatenate", "layer_norm": False, "pooling": "mean", "hidden_layers": 0, "dropout": 0}
     chosen: dict[str, Any] = {"method": "logistic_regression", "class_weights": "none", "regularisation": 100}
@@ -223,6 +225,7 @@ def test_where_the_last_epoch_is_kept_thresholds_come_from_a_fit_without_the_hel
 ) -> None:
     store = FeatureStore(tmp_path)
     by_gradient = {"method": "gradient", "keep": "last", "epochs": 6, "learning_rate": 0.01, "regularisation": 1}
+    by_gradient["temperature"] = False
     wanted = recipe(tiny_bert, **by_gradient)
     corpus = spoken()
     rest, held = held_out(corpus, wanted.training.dev_fraction, seed=0)
@@ -239,7 +242,8 @@ def test_where_the_last_epoch_is_kept_thresholds_come_from_a_fit_without_the_hel
 
 def test_without_dev_clips_there_are_none_and_that_is_told_by_name(tiny_bert: Path, tmp_path: Path) -> None:
     # before anything is loaded: there is no such model
-    wanted = recipe(tiny_bert, dev_fraction=0).model_copy(update={"text": {"model": "nowhere"}})
+    by_a_part = {"text": {"model": "nowhere"}, "selection": Selection(folds=1)}
+    wanted = recipe(tiny_bert, dev_fraction=0).model_copy(update=by_a_part)
     for fails in (train, crossval):
         with pytest.raises(InputError, match=r"^training\.thresholds needs dev clips"):
             fails(spoken(), wanted, store=FeatureStore(tmp_path))

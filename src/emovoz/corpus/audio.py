@@ -45,7 +45,7 @@ def load_audio(
     (16000,)
     """
     with opened(audio) as recording:
-        samples = np.concatenate(list(_sound(recording, start, end)))
+        samples = np.concatenate(list(sound_of(recording, start, end)))
     return _at_rate(samples, recording.rate, sample_rate)
 
 
@@ -70,14 +70,14 @@ def load_parts(
     [8000, 12000]
     """
     with opened(audio) as recording:
-        bounds = [_bounds(recording, start, end) for start, end in parts]
+        bounds = [bounds_of(recording, start, end) for start, end in parts]
         at = bounds[0][0]
         blocks = recording.blocks(at, max(last for _, last in bounds))
         held = np.empty(0, np.float32)
         for first, last in bounds:
             # blocks may end a little early where a container tells its length rounded
             while at + len(held) < last and (block := next(blocks, None)) is not None:
-                held = np.concatenate([held, _finite(_mono(block))])
+                held = np.concatenate([held, finite(mono(block))])
                 passed = min(max(0, first - at), len(held))
                 held, at = held[passed:], at + passed
             passed = max(0, first - at)
@@ -96,7 +96,7 @@ def check_audio(audio: Path | Waveform, *, start: float | None = None, end: floa
     emovoz.errors.ClipError: silent: no sample rises above one 16-bit step
     """
     with opened(audio) as recording:
-        for _ in _sound(recording, start, end):
+        for _ in sound_of(recording, start, end):
             pass
 
 
@@ -107,19 +107,32 @@ def seconds_of(audio: Path | Waveform, *, start: float | None = None, end: float
         ClipError: the file cannot be opened as audio, or the part lies beyond its end.
     """
     with opened(audio) as recording:
-        first, last = _bounds(recording, start, end)
+        first, last = bounds_of(recording, start, end)
         return (last - first) / recording.rate
 
 
-def _sound(recording: Recording, start: float | None, end: float | None) -> Iterator[np.ndarray]:
-    """The part as mono blocks [time]; what cannot be used is refused as soon as that is known."""
+def sound_of(recording: Recording, start: float | None, end: float | None) -> Iterator[np.ndarray]:
+    """The part of a recording as mono blocks [time]; what cannot be used is refused as soon as that is known.
+
+    Raises:
+        ClipError: whatever `load_audio` would refuse.
+    """
     frames, heard = 0, False
-    for block in recording.blocks(*_bounds(recording, start, end)):
-        samples = _finite(_mono(block))
+    for block in recording.blocks(*bounds_of(recording, start, end)):
+        samples = finite(mono(block))
         frames += len(samples)
         heard = heard or bool(np.abs(samples).max(initial=0.0) >= SILENCE)
         yield samples
-    seconds = frames / recording.rate
+    check_heard(frames, recording.rate, heard)
+
+
+def check_heard(frames: int, rate: int, heard: bool) -> None:
+    """Refuse what is no clip: no samples, too few of them, or none of which anything was `heard`.
+
+    Raises:
+        ClipError: why it cannot be used.
+    """
+    seconds = frames / rate
     if frames == 0:
         raise ClipError("empty: it holds no samples")
     if seconds < SHORTEST_SECONDS:
@@ -128,7 +141,8 @@ def _sound(recording: Recording, start: float | None, end: float | None) -> Iter
         raise ClipError("silent: no sample rises above one 16-bit step")
 
 
-def _mono(block: np.ndarray) -> np.ndarray:
+def mono(block: np.ndarray) -> np.ndarray:
+    """The mean of the channels of samples [time] or [time, channel], integers brought to -1 to 1: float32 [time]."""
     if np.issubdtype(block.dtype, np.integer):
         # integers stand for -1 to 1, as in a file of that width; unsigned ones around their middle
         width = np.iinfo(block.dtype)
@@ -138,7 +152,8 @@ def _mono(block: np.ndarray) -> np.ndarray:
     return samples.mean(axis=1) if samples.ndim == 2 else samples
 
 
-def _finite(samples: np.ndarray) -> np.ndarray:
+def finite(samples: np.ndarray) -> np.ndarray:
+    """The same samples; ClipError where one of them is not finite."""
     if not np.isfinite(samples).all():
         raise ClipError("samples that are not finite (NaN or infinity)")
     return samples
@@ -148,8 +163,12 @@ def _at_rate(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     return np.ascontiguousarray(samples if rate == wanted else soxr.resample(samples, rate, wanted, quality="VHQ"))
 
 
-def _bounds(recording: Recording, start: float | None, end: float | None) -> tuple[int, int]:
-    """The part's first frame, and the one after its last."""
+def bounds_of(recording: Recording, start: float | None, end: float | None) -> tuple[int, int]:
+    """The first frame of a part, and the one after its last.
+
+    Raises:
+        ClipError: it is no part of this recording.
+    """
     first = round((start or 0.0) * recording.rate)
     last = recording.frames if end is None else round(end * recording.rate)
     whole = f"the recording ends at {_seconds(recording.seconds)}"

@@ -6,6 +6,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from emovoz.corpus.class_folders import read_class_folders
@@ -17,11 +18,30 @@ from emovoz.errors import InputError, did_you_mean
 from emovoz.progress import say
 
 Cells = Mapping[str, str | None]
+_Fault = tuple[str, str]
+"""Its kind, and what is wrong."""
 
 
 def is_manifest(path: Path) -> bool:
     """Whether there is such a file, and its suffix is that of a manifest."""
     return path.suffix.lower() in READERS and is_file(path)
+
+
+@dataclass(frozen=True)
+class RowFault:
+    """What is wrong with a row of a manifest.
+
+    Attributes:
+        kind: `unreadable`, `id`, `audio`, `content`, `label`, `times`, `word_times`, `repeated_id` or `repeated_audio`.
+        place: where a person who opens the file finds the row.
+        id: what its cell says, if anything.
+        text: what is wrong.
+    """
+
+    kind: str
+    place: str
+    id: str | None
+    text: str
 
 
 def read_manifest(path: Path, audio_dir: Path | None, *, need_audio: bool, need_labels: bool) -> list[Clip]:
@@ -30,18 +50,35 @@ def read_manifest(path: Path, audio_dir: Path | None, *, need_audio: bool, need_
     Raises:
         InputError: all faults at once, each with the file and its row.
     """
+    clips, faults = check_manifest(path, audio_dir, need_audio=need_audio, need_labels=need_labels)
+    if faults:
+        raise InputError(f"{path}: {fault.place}: {fault.text}" for fault in faults)
+    for sentence in labels_mistyped(clips) + labels_alike(clips):
+        say(f"{path}: {sentence}")
+    return clips
+
+
+def check_manifest(
+    path: Path, audio_dir: Path | None, *, need_audio: bool, need_labels: bool
+) -> tuple[list[Clip], list[RowFault]]:
+    """The clip of every row that can be read, and all that is wrong with the rows, these included.
+
+    Raises:
+        InputError: the file as a whole is no manifest, or there is no row in it.
+    """
     _check_audio_dir(path, audio_dir)
     in_folders = path.is_dir()
     folder = audio_dir or (path if in_folders else path.parent)
     table = read_class_folders(path) if in_folders else read_table(path)
     _check_columns(path, table.columns, need_labels)
-    faults: list[str] = []
+    faults: list[RowFault] = []
     clips: list[Clip] = []
-    not_there: list[str] = []
+    not_there: list[RowFault] = []
     earlier: dict[tuple[object, ...], str] = {}
     for row in table.rows:
         cells = {name: row.cells.get(name) for name in table.columns}
-        wrong = list(row.faults) or _unreadable(cells)
+        name = cells.get("id") or None
+        wrong = [("unreadable", fault) for fault in row.faults or _unreadable(cells)]
         if not wrong:
             audio = _audio(cells, folder)
             found = audio is not None and is_file(audio)
@@ -49,18 +86,16 @@ def read_manifest(path: Path, audio_dir: Path | None, *, need_audio: bool, need_
             clip = _clip(cells, audio if found or audio_dir else None, f"{path}: {row.place}")
             wrong = _faults(cells, audio, found=found, need_audio=need_audio, need_labels=need_labels)
             if not found and not wrong and _said(cells, "audio") and audio_dir is None:
-                not_there.append(f"{path}: {row.place}: audio file not found, though others are: {audio}")
+                text = f"audio file not found, though others are: {audio}"
+                not_there.append(RowFault("audio", row.place, name, text))
             wrong += _repeated(clip, row.place, earlier)
             clips.append(clip)
-        faults += [f"{path}: {row.place}: {fault}" for fault in wrong]
+        faults += [RowFault(kind, row.place, name, text) for kind, text in wrong]
     if any(clip.audio for clip in clips):
         faults += not_there
     if not clips and not faults:
-        faults.append(f"{path}: no clip: the file has a header and no rows")
-    if faults:
-        raise InputError(faults)
-    _say_alike(path, clips)
-    return clips
+        raise InputError(f"{path}: no clip: the file has a header and no rows")
+    return clips, faults
 
 
 def _audio(cells: Cells, folder: Path) -> Path | None:
@@ -115,35 +150,36 @@ def _is_text(cell: str) -> bool:
     return "\0" not in cell
 
 
-def _faults(cells: Cells, audio: Path | None, *, found: bool, need_audio: bool, need_labels: bool) -> list[str]:
+def _faults(cells: Cells, audio: Path | None, *, found: bool, need_audio: bool, need_labels: bool) -> list[_Fault]:
     """What is wrong with a row; `audio` is the file it means, if any, and `found` whether it is there."""
-    faults = []
+    faults: list[_Fault] = []
     missing = None if found else audio
     if not _said(cells, "id"):
-        faults.append("no id")
+        faults.append(("id", "no id"))
     if missing and need_audio:
-        faults.append(f"audio file not found: {missing}{_named_otherwise(missing)}")
+        faults.append(("audio", f"audio file not found: {missing}{_named_otherwise(missing)}"))
     if not found and cells.get("transcription") is None:
         absent = f" ({missing} does not exist)" if missing else ""
-        faults.append(f"neither audio{absent} nor a transcription")
+        faults.append(("content", f"neither audio{absent} nor a transcription"))
     if need_labels and not _said(cells, "label"):
-        faults.append("no label")
+        faults.append(("label", "no label"))
     seconds = {name: _seconds(_said(cells, name)) for name in ("start", "end")}
-    faults += [f"{name} is not a time in seconds: {cells[name]!r}" for name in seconds if seconds[name] is math.nan]
+    no_times = [name for name in seconds if seconds[name] is math.nan]
+    faults += [("times", f"{name} is not a time in seconds: {cells[name]!r}") for name in no_times]
     if seconds["end"] is not None and seconds["end"] <= (seconds["start"] or 0.0):
-        faults.append(f"end ({cells['end']}) is not after start ({_said(cells, 'start') or 0})")
+        faults.append(("times", f"end ({cells['end']}) is not after start ({_said(cells, 'start') or 0})"))
     return faults + _word_times_faults(cells, seconds["start"], seconds["end"])
 
 
-def _word_times_faults(cells: Cells, start: float | None, end: float | None) -> list[str]:
+def _word_times_faults(cells: Cells, start: float | None, end: float | None) -> list[_Fault]:
     try:
         times = _word_times(cells)
     except ValueError as error:
-        return [str(error)]
+        return [("word_times", str(error))]
     if times is None:
         return []
     fault = word_times_fault(times, cells.get("transcription"), None if end is None else end - (start or 0.0))
-    return [fault] if fault else []
+    return [("word_times", fault)] if fault else []
 
 
 def _word_times(cells: Cells) -> WordTimes | None:
@@ -157,16 +193,17 @@ def _named_otherwise(missing: Path) -> str:
     return f"; did you mean {there.name!r}? An id is the whole name of the file" if there else ""
 
 
-def _repeated(clip: Clip, place: str, earlier: dict[tuple[object, ...], str]) -> list[str]:
+def _repeated(clip: Clip, place: str, earlier: dict[tuple[object, ...], str]) -> list[_Fault]:
     """What of a clip an earlier row has used already."""
     if clip.id.strip() and (first := earlier.setdefault(("id", clip.id), place)) != place:
-        return [f"id {clip.id!r} was already used on {first}"]
+        return [("repeated_id", f"id {clip.id!r} was already used on {first}")]
     if isinstance(clip.audio, Path):
         # one file may be spelt in several ways
         part = ("audio", os.path.realpath(clip.audio), clip.start, clip.end)
         if (first := earlier.setdefault(part, place)) != place:
             whole = clip.start is None and clip.end is None
-            return [f"{'' if whole else 'this part of '}audio {clip.audio} was already used on {first}"]
+            text = f"{'' if whole else 'this part of '}audio {clip.audio} was already used on {first}"
+            return [("repeated_audio", text)]
     return []
 
 
@@ -206,21 +243,25 @@ def _seconds(cell: str) -> float | None:
     return value if math.isfinite(value) and value >= 0 else math.nan
 
 
-def _say_alike(path: Path, clips: Iterable[Clip]) -> None:
-    """Say which labels may have been meant to be one."""
+def labels_alike(clips: Iterable[Clip]) -> list[str]:
+    """A sentence, or none, on labels that differ only in case or blanks, and may have been meant to be one."""
     counts = Counter(clip.label for clip in clips if clip.label)
     alike = defaultdict(list)
     for label in counts:
         alike["".join(label.casefold().split())].append(f"{label!r} ({counts[label]})")
+    groups = [" and ".join(labels) for labels in alike.values() if len(labels) > 1]
+    return [f"labels that differ only in case or blanks are different labels: {'; '.join(groups)}"] if groups else []
+
+
+def labels_mistyped(clips: Iterable[Clip]) -> list[str]:
+    """A sentence, or none, on labels of a single clip that resemble one of several clips."""
+    labelled = [(clip.label, clip) for clip in clips if clip.label]
+    counts = Counter(label for label, _ in labelled)
     typos = [
         f"{label!r} ({clip.describe()})"
-        for label, clip in {clip.label: clip for clip in clips if clip.label}.items()
+        for label, clip in labelled
         if counts[label] == 1
         and label.casefold() not in {other.casefold() for other in counts if other != label}
         and did_you_mean(label, [other for other in counts if counts[other] > 1], cutoff=0.8)
     ]
-    if typos:
-        say(f"{path}: labels of a single clip that may be slips of the pen: {', '.join(typos)}")
-    groups = [" and ".join(labels) for labels in alike.values() if len(labels) > 1]
-    if groups:
-        say(f"{path}: labels that differ only in case or blanks are different labels: {'; '.join(groups)}")
+    return [f"labels of a single clip that may be slips of the pen: {', '.join(typos)}"] if typos else []

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +26,18 @@ _SHORTFALL_SECONDS = 0.5
 """What a track may lack of the length that its container tells: times are rounded, encoders pad."""
 
 
-def rate_and_frames(path: Path) -> tuple[int, int]:
-    """Rate in Hz and length in samples of a file's first audio track.
+@dataclass(frozen=True)
+class Track:
+    """An audio track: its rate in Hz, length in samples, channels, and how it is kept, such as `M4A AAC`."""
+
+    rate: int
+    frames: int
+    channels: int
+    form: str
+
+
+def track_of(path: Path) -> Track:
+    """A file's first audio track.
 
     Raises:
         ImportError: PyAV is not installed.
@@ -34,8 +45,11 @@ def rate_and_frames(path: Path) -> tuple[int, int]:
     """
     with _opened(path) as (container, track):
         if container.format.name.startswith("mov") and track.duration and track.time_base:
-            return track.rate, round(track.duration * track.time_base * track.rate)
-        return track.rate, _counted_frames(container, track)
+            frames = round(track.duration * track.time_base * track.rate)
+        else:
+            frames = _counted_frames(container, track)
+        form = f"{path.suffix[1:]} {track.codec_context.name}".strip().upper()
+        return Track(track.rate, frames, track.codec_context.channels, form)
 
 
 def blocks(path: Path, first: int, last: int, *, block: int) -> Iterator[np.ndarray]:

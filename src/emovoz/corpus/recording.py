@@ -40,11 +40,15 @@ class Recording:
         rate: Hz.
         frames: its length, samples of one channel.
         blocks: from a first to before a last frame, pieces [time] or [time, channel] of at most ten seconds.
+        channels: how many it has.
+        form: how it is kept, such as `WAV PCM_16`.
     """
 
     rate: int
     frames: int
     blocks: Callable[[int, int], Iterator[np.ndarray]]
+    channels: int
+    form: str
 
     @property
     def seconds(self) -> float:
@@ -75,7 +79,8 @@ def opened(audio: Path | Waveform) -> Iterator[Recording]:
         _refuse_cut_wav(file)
         if not 0 <= file.frames < LONGEST_SECONDS * file.samplerate:
             raise ClipError("its header does not say how long it is; convert it, for instance to wav")
-        yield Recording(file.samplerate, file.frames, partial(_file_blocks, file))
+        form = file.format if file.format == file.subtype else f"{file.format} {file.subtype}"
+        yield Recording(file.samplerate, file.frames, partial(_file_blocks, file), file.channels, form)
 
 
 def is_file(path: Path) -> bool:
@@ -97,21 +102,22 @@ def _in_memory(waveform: Waveform) -> Recording:
         for at in range(first, last, size):
             yield samples[at : min(at + size, last)]
 
-    return Recording(rate, len(samples), blocks)
+    return Recording(rate, len(samples), blocks, samples.shape[1] if samples.ndim == 2 else 1, "samples in memory")
 
 
 def _by_media(path: Path, reason: str) -> Recording:
     """A recording that PyAV reads; `reason` is why libsndfile does not."""
     known = media.NAMES.fullmatch(path.name) is not None
     try:
-        rate, frames = media.rate_and_frames(path)
+        track = media.track_of(path)
     except ImportError as error:
         hint = "; to read m4a, aac, mp4 and the like: pip install 'emovoz[media]'" if known else ""
         raise ClipError(reason + hint) from error
     except ClipError as error:
         # of the formats that it reads, libsndfile knows best what is wrong
         raise ClipError(str(error) if known else reason) from error
-    return Recording(rate, frames, partial(media.blocks, path, block=BLOCK_SECONDS * rate))
+    read = partial(media.blocks, path, block=BLOCK_SECONDS * track.rate)
+    return Recording(track.rate, track.frames, read, track.channels, track.form)
 
 
 class _InOrder(soundfile.SoundFile):

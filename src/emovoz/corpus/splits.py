@@ -2,7 +2,9 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,41 @@ def grouped_folds(corpus: Corpus, column: str, folds: int) -> list[list[int]]:
         raise InputError(f"{folds} folds cannot be made of {len(groups)} groups of {column!r}; give 2 to {len(groups)}")
     fold_of = {group: i % folds for i, group in enumerate(groups)}
     return [[i for i, value in enumerate(values) if fold_of[value] == fold] for fold in range(folds)]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Positions of the clips tested and of those trained on, and the groups that are tested, by column."""
+
+    test: list[int]
+    train: list[int]
+    groups: dict[str, list[str]]
+
+
+def crossed_folds(corpus: Corpus, folds: Mapping[str, int]) -> list[Fold]:
+    """Folds whose test clips share a group of no column with the clips trained on.
+
+    Every column is dealt as in `grouped_folds`. A fold tests the clips that one part of each column has in common, and
+    trains on those that are in none of these parts; combinations without a clip are left out. So every clip is tested
+    once, and of several columns those clips are left aside that share a group of one column only.
+
+    Args:
+        corpus: the clips.
+        folds: how many parts each column is dealt to.
+
+    Raises:
+        InputError: fewer groups than folds, or a clip without a group.
+    """
+    parts = [grouped_folds(corpus, column, count) for column, count in folds.items()]
+    values = [corpus.values(column) for column in folds]
+    found = []
+    for chosen in product(*parts):
+        test = sorted(set.intersection(*map(set, chosen)))
+        if test:
+            train = sorted(set(range(len(corpus))) - set().union(*chosen))
+            groups = [sorted({of[i] for i in part}) for of, part in zip(values, chosen, strict=True)]
+            found.append(Fold(test, train, dict(zip(folds, groups, strict=True))))
+    return found
 
 
 def stratified_folds(corpus: Corpus, folds: int, seed: int = 0) -> list[list[int]]:
@@ -62,7 +99,38 @@ def held_out(corpus: Corpus, fraction: float, *, group: str = "speaker", seed: i
         InputError: no label has two clips, so nothing can be held out.
     """
     labels = corpus.values("label")
-    parts = min(max(2, round(1 / fraction)), max(Counter(labels).values()))
+    cuts = _cuts(corpus, max(2, round(1 / fraction)), group, seed)
+    # groups differ in size: the part nearest to the share wanted, and among equals one by seed
+    order = np.random.default_rng(seed).permutation(len(cuts))
+    return min((cuts[i] for i in order), key=lambda cut: abs(len(cut[1]) - fraction * len(labels)))
+
+
+def inner_folds(corpus: Corpus, folds: int, *, group: str = "speaker", seed: int) -> list[tuple[list[int], list[int]]]:
+    """Positions of (the rest, the held-out part) for each part of a corpus; every clip is held out once.
+
+    The parts are cut as in `held_out`; of a small corpus there are fewer.
+
+    Args:
+        corpus: labelled clips.
+        folds: parts, at least 2.
+        group: the column whose values stay together.
+        seed: which of the possible cuts.
+
+    Raises:
+        InputError: no label has two clips, or without a part a single label is left, so nothing can be held out.
+    """
+    cuts = _cuts(corpus, folds, group, seed)
+    if any(len({corpus.clips[i].label for i in rest}) < 2 for rest, _ in cuts):
+        raise InputError(
+            f"inner folds cannot be made: in one of {len(cuts)} only one label would be left to learn from; "
+            "give dev clips, or more clips"
+        )
+    return cuts
+
+
+def _cuts(corpus: Corpus, parts: int, group: str, seed: int) -> list[tuple[list[int], list[int]]]:
+    labels = corpus.values("label")
+    parts = min(parts, max(Counter(labels).values()))
     if parts < 2:
         raise InputError("no dev part can be held out: no label has more than one clip; give dev clips of your own")
     groups = [clip.value(group) for clip in corpus]
@@ -71,11 +139,7 @@ def held_out(corpus: Corpus, fraction: float, *, group: str = "speaker", seed: i
         cuts = _quietly_split(splitter, labels, groups)
     else:
         cuts = _quietly_split(StratifiedKFold(parts, shuffle=True, random_state=seed), labels)
-    # groups differ in size: the part nearest to the share wanted, and among equals one by seed
-    order = np.random.default_rng(seed).permutation(len(cuts))
-    cuts = [cuts[i] for i in order if len(cuts[i][0]) and len(cuts[i][1])]
-    rest, held = min(cuts, key=lambda cut: abs(len(cut[1]) - fraction * len(labels)))
-    return list(map(int, rest)), list(map(int, held))
+    return [(list(map(int, rest)), list(map(int, held))) for rest, held in cuts if len(rest) and len(held)]
 
 
 def _quietly_split(splitter: Any, labels: Sequence[str], groups: Any = None) -> list[tuple[Any, Any]]:

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from emovoz.corpus import Clip
-from emovoz.evaluation.metrics import confusions, summaries
+from emovoz.evaluation.metrics import mean_scores
 from emovoz.features import FrozenEncoders
 from emovoz.inference.thresholds import decisions
+from emovoz.model import EmotionHead
 
 HARDEST = 20
 
@@ -31,15 +32,11 @@ def speaker_scores(
     for i, clip in enumerate(clips):
         if clip.speaker:
             rows.setdefault(clip.speaker, []).append(i)
-    return [
-        {"speaker": speaker, "n": len(own), **_recalled(truth[own], predicted[:, own], classes)}
-        for speaker, own in sorted(rows.items())
-    ]
-
-
-def _recalled(truth: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, float]:
-    scores = summaries(confusions(truth, predicted, classes, np.ones((1, len(truth)))))
-    return {name: float(scores[name][0]) for name in ("accuracy", "uar")}
+    told = []
+    for speaker, own in sorted(rows.items()):
+        scores = mean_scores(truth[own], predicted[:, own], classes)
+        told.append({"speaker": speaker, "n": len(own), "accuracy": scores["accuracy"], "uar": scores["uar"]})
+    return told
 
 
 def hardest_clips(
@@ -75,20 +72,29 @@ def hardest_clips(
     ]
 
 
-def layer_weights(
-    fits: Sequence[Mapping[str, Sequence[float]]], encoders: FrozenEncoders
-) -> dict[str, list[dict[str, Any]]]:
-    """By modality, each encoder layer's weight: mean, least and greatest over the fits.
+def named_weights(head: EmotionHead, encoders: FrozenEncoders) -> dict[str, dict[int, float]]:
+    """By modality, the weight of each encoder layer that a head mixes."""
+    return {
+        name: dict(zip(encoders.branches[name].mixed, weights, strict=True))
+        for name, weights in head.layer_weights.items()
+    }
+
+
+def layer_weights(fits: Sequence[Mapping[str, Mapping[int, float]]]) -> dict[str, list[dict[str, Any]]]:
+    """By modality, each encoder layer's weight: mean, least and greatest over the fits that mix it.
 
     Args:
-        fits: `EmotionHead.layer_weights` of each head.
-        encoders: those the heads were trained on.
+        fits: `named_weights` of each head.
     """
-    by_modality = {name: np.array([fit[name] for fit in fits]) for name in fits[0]}
+    found: dict[str, dict[int, list[float]]] = {}
+    for fit in fits:
+        for name, weights in fit.items():
+            for layer, weight in weights.items():
+                found.setdefault(name, {}).setdefault(layer, []).append(weight)
     return {
         name: [
-            {"layer": layer, "weight": float(of.mean()), "min": float(of.min()), "max": float(of.max())}
-            for layer, of in zip(encoders.branches[name].mixed, weights.T, strict=True)
+            {"layer": layer, "weight": float(np.mean(of)), "min": min(of), "max": max(of)}
+            for layer, of in sorted(weights.items())
         ]
-        for name, weights in by_modality.items()
+        for name, weights in found.items()
     }

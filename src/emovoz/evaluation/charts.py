@@ -1,53 +1,14 @@
-"""Axes with round ticks, and learning curves laid out for SVG."""
+"""Learning curves and reliability diagrams laid out for SVG."""
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from emovoz.page import Axis, axis_of
 
 _WIDTH, _HEIGHT = 420, 230
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 410, 10, 190
-
-
-@dataclass(frozen=True)
-class Axis:
-    """The range of a chart, and its ticks as (value, text)."""
-
-    low: float
-    high: float
-    ticks: list[tuple[float, str]]
-
-    def at(self, value: float) -> float:
-        """Where the value lies: 0 at the axis's start, 1 at its end."""
-        return (value - self.low) / (self.high - self.low)
-
-
-def axis_of(values: Sequence[float], *, whole: bool = False) -> Axis | None:
-    """An axis that holds all values, None where there are none.
-
-    Args:
-        values: to be drawn.
-        whole: begin and end where the values do, with ticks at whole numbers, as epochs and steps want it; else at
-            round ends.
-
-    >>> [text for _, text in axis_of([0.44, 0.71]).ticks]
-    ['0.4', '0.5', '0.6', '0.7', '0.8']
-    """
-    if not values:
-        return None
-    low, high = min(values), max(values)
-    rough = (high - low or 0.1) / 4
-    magnitude = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= rough * 0.999)
-    step = max(step, 1.0) if whole else step
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    last = max(last, first + 1)
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    ticks = [(tick * step, f"{tick * step:.{decimals}f}") for tick in range(first, last + 1)]
-    if whole:
-        return Axis(low, max(high, low + 1), [(low, f"{low}"), *(tick for tick in ticks if low < tick[0] <= high)])
-    return Axis(first * step, last * step, ticks)
 
 
 def curve_panel(histories: Sequence[Mapping[str, Any]], measure: str) -> dict[str, Any] | None:
@@ -83,6 +44,38 @@ def curve_panel(histories: Sequence[Mapping[str, Any]], measure: str) -> dict[st
     }
 
 
+def reliability_panel(bins: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """A reliability diagram in the coordinates of an SVG; None where no clip was scored.
+
+    Args:
+        bins: of confidence, as in results.json.
+    """
+    most = max((of["n"] for of in bins), default=0)
+    if not most:
+        return None
+    unit, floor, deep = Axis(0.0, 1.0, []), _BOTTOM + 80, 38
+    bars = [
+        {
+            **of,
+            "x": _x(unit, of["low"]) + 0.75,
+            "width": round(_x(unit, of["high"]) - _x(unit, of["low"]) - 1.5, 1),
+            "top": _y(unit, of["accuracy"]),
+            "count_top": round(floor - deep * of["n"] / most, 1),
+        }
+        for of in bins
+        if of["n"]
+    ]
+    ticks = [(value, f"{value:.1f}") for value in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)]
+    return {
+        "width": _WIDTH,
+        "height": floor + 6,
+        "frame": {"left": _LEFT, "right": _RIGHT, "top": _TOP, "bottom": _BOTTOM, "floor": floor},
+        "across": [(_x(unit, value), text) for value, text in ticks],
+        "up": [(_y(unit, value), text) for value, text in ticks],
+        "bars": bars,
+    }
+
+
 def _series(fit: Mapping[str, Any], measure: str, unit: str) -> dict[int, float]:
     entries = [(entry[unit], entry.get(measure)) for entry in fit.get("epochs") or []]
     return {at: value for at, value in entries if value is not None and math.isfinite(value)}
@@ -109,8 +102,3 @@ def _y(axis: Axis, value: float) -> float:
 
 def _fit_name(fit: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {fit[key]}" for key in ("fold", "seed") if fit.get(key) is not None)
-
-
-def finite(values: Iterable[float | None]) -> list[float]:
-    """The values that are numbers."""
-    return [value for value in values if value is not None and math.isfinite(value)]

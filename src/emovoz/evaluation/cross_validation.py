@@ -1,31 +1,39 @@
 """crossval: recipes compared on the same folds, each clip scored by heads that never saw its group."""
 
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emovoz.corpus import Corpus, grouped_folds, stratified_folds
+from emovoz.corpus import Corpus
 from emovoz.errors import InputError
-from emovoz.evaluation.breakdown import layer_weights
-from emovoz.evaluation.results import macro_f1, prediction_rows, results_of, save_results
-from emovoz.features import FeatureStore, FrozenEncoders, View, default_store, views_of
+from emovoz.evaluation.breakdown import layer_weights, named_weights
+from emovoz.evaluation.comparison import comparisons
+from emovoz.evaluation.finished import Run, keep_run, kept_run, mark_of
+from emovoz.evaluation.metrics import mean_scores
+from emovoz.evaluation.protocol import Cut, Folds, cut_of, tell_cost
+from emovoz.evaluation.results import prediction_rows, results_of, save_results
+from emovoz.features import FeatureStore, FrozenEncoders, View, default_store
 from emovoz.inference.thresholds import EVEN, decisions, threshold_row
-from emovoz.progress import progress, say
+from emovoz.progress import progress
 from emovoz.recipe import Recipe
-from emovoz.training import check_labels, check_ready, encoded_examples, new_head, train_head
-from emovoz.training.pooled import pooled_where_fixed, scored
-
-USUAL_FOLDS = 5
+from emovoz.training import (
+    Work,
+    check_labels,
+    check_ready,
+    encoded_candidates,
+    encoders_of,
+    train_head,
+    views_of_each,
+)
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """Results (the schema of results.json; `{"runs": ...}` for several recipes) and predictions by recipe."""
+    """Results (the schema of results.json; several recipes: `runs` and `comparisons`) and predictions by recipe."""
 
     results: dict[str, Any]
     predictions: dict[str, list[dict[str, Any]]]
@@ -39,35 +47,32 @@ class CrossValidation:
         save_results(Path(directory), self.results, files, title)
 
 
-@dataclass(frozen=True)
-class _Folds:
-    """Test positions of each fold, and what divides them."""
-
-    tests: list[list[int]]
-    column: str | None
-    groups: list[list[str]]
-
-
 def crossval(
     corpus: Corpus,
     recipes: Recipe | Sequence[Recipe],
     *,
-    folds: int | None = None,
-    group: str | None = None,
+    folds: Folds = None,
+    group: str | Sequence[str] | None = None,
     seeds: int = 3,
     store: FeatureStore | None = None,
     workers: int = 2,
+    finished: Path | str | None = None,
+    resume: bool = False,
 ) -> CrossValidation:
     """Cross-validate one recipe or compare several.
 
     Args:
         corpus: labelled clips.
         recipes: their names must differ.
-        folds: how many; by default 5, or fewer where there are fewer groups or clips of a label.
-        group: column whose values never stand on both sides; by default the speaker, where every clip has one.
+        folds: how many, or `all`: as many as there are groups; by default 5, or fewer where there are fewer groups or
+            clips of a label. Of several columns, one for each (`7,all`), or one for the first.
+        group: column whose values never stand on both sides; by default the speaker, where every clip has one. Of
+            several (`speaker,sentence`), test clips share a value of none with those trained on.
         seeds: runs, with seeds counted up from the recipe's.
         store: where features are kept; by default in the user's cache.
         workers: threads that decode audio.
+        finished: folder where the run of each recipe is written as soon as it is done; by default nowhere.
+        resume: take from there the runs that these clips, recipes, folds and seeds have given.
 
     Raises:
         InputError: clips that cannot be used, or folds that cannot be made.
@@ -87,112 +92,119 @@ def crossval(
     check_labels(corpus)
     for recipe in several:
         check_ready(recipe, dev=False)
-    views = {recipe.name: views_of(recipe.augmentation) for recipe in several}
-    cut = _cut(corpus, folds, group)
-    # before anything is encoded, so that the last does not fail once the others have been trained; the first is checked
-    # when it runs, by the encoders that are loaded for it then
-    for recipe in several[1:]:
-        new_head(recipe, FrozenEncoders.of(recipe), corpus.labels)
+    views = {recipe.name: views_of_each(recipe) for recipe in several}
+    cut = cut_of(corpus, folds, group)
+    encoders_for = _encoders_in_turn(corpus.labels)
+    # before anything is encoded, so that the last does not fail once the others have been trained; the first last, so
+    # that its encoders are there when it runs
+    for recipe in reversed(several):
+        encoders_for(recipe)
+    tell_cost(cut, seeds, len(several))
     store = store or FeatureStore(default_store())
-    runs, predictions = {}, {}
+    runs: dict[str, Run] = {}
     for recipe in several:
-        runs[recipe.name], predictions[recipe.name] = _run(
-            corpus, recipe, views[recipe.name], cut, seeds, store, workers
-        )
-    results = {"runs": runs} if len(several) > 1 else runs[names[0]]
-    return CrossValidation(results, predictions)
+        encoders = encoders_for(recipe)
+        shown = views[recipe.name]
+        mark = mark_of(corpus, recipe, encoders, shown, cut, seeds) if finished else ""
+        run = kept_run(Path(finished), recipe.name, mark) if finished and resume else None
+        if run is None:
+            run = _run(corpus, recipe, encoders, shown, cut, seeds, store, workers)
+            if finished:
+                keep_run(Path(finished), run, mark)
+        runs[recipe.name] = run
+    predictions = {name: run.predictions for name, run in runs.items()}
+    if len(several) == 1:
+        return CrossValidation(runs[names[0]].results, predictions)
+    pairs = comparisons(
+        predictions,
+        corpus.labels,
+        speakers=[clip.speaker for clip in corpus],
+        resamples=several[0].evaluation.bootstrap,
+        seed=several[0].evaluation.seed,
+    )
+    return CrossValidation(
+        {"runs": {name: run.results for name, run in runs.items()}, "comparisons": pairs}, predictions
+    )
 
 
-def _cut(corpus: Corpus, folds: int | None, group: str | None) -> _Folds:
-    nameless = sum(clip.speaker is None for clip in corpus)
-    if group is None and not nameless and len({clip.speaker for clip in corpus}) > 1:
-        group = "speaker"
-        say("folds by speaker: no voice is in training and test at once")
-    if group is None:
-        why = f" ({nameless} of {len(corpus)} clips name no speaker)" if nameless else ""
-        say(f"folds stratified by label{why}; name a column with --group to keep its values apart")
-        most = max(Counter(clip.label for clip in corpus).values())
-        tests = stratified_folds(corpus, max(2, min(USUAL_FOLDS, most)) if folds is None else folds)
-        return _Folds(tests, None, [[] for _ in tests])
-    values = corpus.values(group)
-    tests = grouped_folds(corpus, group, min(USUAL_FOLDS, len(set(values))) if folds is None else folds)
-    return _Folds(tests, group, [sorted({values[i] for i in test}) for test in tests])
+def _encoders_in_turn(labels: tuple[str, ...]) -> Callable[[Recipe], list[FrozenEncoders]]:
+    """What loads the encoders of a recipe's candidates, holding those it gave last: recipes in a row may share."""
+    held: dict[str, list[FrozenEncoders]] = {}
+
+    def encoders_for(recipe: Recipe) -> list[FrozenEncoders]:
+        wanted = recipe.model_dump_json(include={"speech", "text", "ngrams", "features", "selection"})
+        if wanted not in held:
+            # never those of two recipes at once: they may take gigabytes
+            held.clear()
+            held[wanted] = encoders_of(recipe, labels)
+        return held[wanted]
+
+    return encoders_for
 
 
 def _run(
     corpus: Corpus,
     recipe: Recipe,
-    views: Sequence[View],
-    cut: _Folds,
+    encoders: Sequence[FrozenEncoders],
+    views: Sequence[Sequence[View]],
+    cut: Cut,
     seeds: int,
     store: FeatureStore,
     workers: int,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> Run:
     labels = corpus.labels
-    encoders = FrozenEncoders.of(recipe)
-    untrained = new_head(recipe, encoders, labels)
-    examples, extraction = encoded_examples(corpus, recipe, encoders, store, views=views, workers=workers)
-    examples = pooled_where_fixed(untrained, examples)
+    candidates, extracting = encoded_candidates(recipe, encoders, views, corpus, store, workers=workers)
     used = [recipe.training.seed + i for i in range(seeds)]
     scores = np.zeros((seeds, len(corpus), len(labels)))
     thresholds = np.full_like(scores, EVEN)
     history: list[Mapping[str, Any]] = []
-    weights: list[Mapping[str, list[float]]] = []
+    weights: list[Mapping[str, Mapping[int, float]]] = []
     training = evaluating = 0.0
-    with progress(f"cross-validating {recipe.name}", seeds * len(cut.tests)) as advance:
+    with progress(f"cross-validating {recipe.name}", seeds * len(cut.folds)) as advance:
         for run, seed in enumerate(used):
-            for fold, test in enumerate(cut.tests):
+            for number, fold in enumerate(cut.folds):
                 started = time.perf_counter()
-                rest = sorted(set(range(len(corpus))) - set(test))
-                fitted = train_head(
-                    corpus.select(rest),
-                    examples.select(rest),
-                    recipe.with_seed(seed),
-                    encoders,
-                    labels=labels,
-                    group=cut.column or "speaker",
-                    part=f"fold{fold}",
+                trained = train_head(
+                    Work(corpus.select(fold.train), labels, group=cut.group, part=f"fold{number}"),
+                    [candidate.select(fold.train).with_seed(seed) for candidate in candidates],
                 )
-                trained = time.perf_counter()
-                scores[run, test] = scored(fitted.head, examples.select(test))
-                thresholds[run, test] = threshold_row(fitted.thresholds, labels)
-                history.append({"fold": fold, "seed": seed, "epochs": fitted.history, "thresholds": fitted.thresholds})
-                weights.append(fitted.head.layer_weights)
-                training += trained - started
-                evaluating += time.perf_counter() - trained
+                fitted = time.perf_counter()
+                chosen = candidates[trained.chosen]
+                scores[run, fold.test] = trained.scored(chosen.examples.select(fold.test))
+                thresholds[run, fold.test] = threshold_row(trained.thresholds, labels)
+                history.append({"fold": number, "seed": seed, **trained.told()})
+                weights.append(named_weights(trained.head, chosen.encoders))
+                training += fitted - started
+                evaluating += time.perf_counter() - fitted
                 advance(1)
     results = results_of(
         corpus,
         scores,
         labels,
         recipe,
-        protocol={
-            "name": "leave-groups-out" if cut.column else "stratified k-fold",
-            "group": cut.column,
-            "folds": len(cut.tests),
-            "seeds": seeds,
-            "interval": "bootstrap over clips",
-        },
+        protocol=cut.told(recipe, seeds),
         seeds=used,
-        folds=_fold_scores(corpus, decisions(scores, thresholds), labels, cut),
-        layers=layer_weights(weights, encoders),
+        folds=_fold_rows(corpus, decisions(scores, thresholds), labels, cut),
+        layers=layer_weights(weights),
         history=history,
-        seconds={"extract": extraction.seconds, "train": training, "evaluate": evaluating},
+        seconds={"extract": extracting, "train": training, "evaluate": evaluating},
         thresholds=thresholds,
     )
-    return results, _rows(corpus, scores, thresholds, labels, used, cut)
+    return Run(results, _rows(corpus, scores, thresholds, labels, used, cut))
 
 
-def _fold_scores(corpus: Corpus, predicted: np.ndarray, labels: Sequence[str], cut: _Folds) -> list[dict[str, Any]]:
+def _fold_rows(corpus: Corpus, predicted: np.ndarray, labels: Sequence[str], cut: Cut) -> list[dict[str, Any]]:
     truth = np.array([labels.index(label) for label in corpus.values("label")])
     return [
         {
-            "fold": fold,
-            "groups": groups,
-            "n": len(test),
-            "macro_f1": float(np.mean([macro_f1(truth[test], run[test], len(labels)) for run in predicted])),
+            "fold": number,
+            # of one column just its groups
+            "groups": fold.groups if len(fold.groups) > 1 else next(iter(fold.groups.values()), []),
+            "n": len(fold.test),
+            "training_clips": len(fold.train),
+            **mean_scores(truth[fold.test], predicted[:, fold.test], len(labels)),
         }
-        for fold, (test, groups) in enumerate(zip(cut.tests, cut.groups, strict=True))
+        for number, fold in enumerate(cut.folds)
     ]
 
 
@@ -202,12 +214,12 @@ def _rows(
     thresholds: np.ndarray,
     labels: Sequence[str],
     seeds: Sequence[int],
-    cut: _Folds,
+    cut: Cut,
 ) -> list[dict[str, Any]]:
     fold_of = [0] * len(corpus)
-    for fold, test in enumerate(cut.tests):
-        for i in test:
-            fold_of[i] = fold
+    for number, fold in enumerate(cut.folds):
+        for i in fold.test:
+            fold_of[i] = number
     return [
         row
         for seed, run, limits in zip(seeds, scores, thresholds, strict=True)

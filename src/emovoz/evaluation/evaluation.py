@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from emovoz.corpus import Corpus
-from emovoz.evaluation.breakdown import layer_weights
+from emovoz.evaluation.breakdown import layer_weights, named_weights
+from emovoz.evaluation.contamination import contamination, contamination_told
 from emovoz.evaluation.results import prediction_rows, results_of, save_results, table
 from emovoz.features import FeatureStore, default_store, features_of
 from emovoz.files import write_whole
-from emovoz.inference import Recognizer, probabilities
+from emovoz.inference import Recognizer
 from emovoz.inference.thresholds import threshold_row
+from emovoz.progress import say
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ def evaluate(
 ) -> Evaluation:
     """Score a recogniser by its decisions; clips without a label are predicted and not scored.
 
+    Where it knows what it was trained on, `contamination` in the results says which of the clips are among that.
+
     Args:
         recognizer: trained.
         corpus: the clips.
@@ -62,7 +66,7 @@ def evaluate(
     store = store or FeatureStore(default_store())
     features, extraction = features_of(corpus, recognizer.encoders, store, workers=workers)
     started = time.perf_counter()
-    scores = probabilities(recognizer.head, features)
+    scores = recognizer.scored(features)
     seed = recognizer.recipe.training.seed
     limits = np.broadcast_to(threshold_row(recognizer.thresholds, labels), scores.shape)
     results = results_of(
@@ -72,9 +76,23 @@ def evaluate(
         recognizer.recipe,
         protocol=protocol or {"name": "hold-out", "model": recognizer.name},
         seeds=[seed],
-        layers=layer_weights([recognizer.head.layer_weights], recognizer.encoders),
-        history=[{"fold": None, "seed": seed, "epochs": recognizer.history, "thresholds": recognizer.thresholds}],
+        layers=layer_weights([named_weights(recognizer.head, recognizer.encoders)]),
+        history=[
+            {
+                "fold": None,
+                "seed": seed,
+                "epochs": recognizer.history,
+                "thresholds": recognizer.thresholds,
+                "temperature": recognizer.temperature,
+                "selected": recognizer.selected,
+            }
+        ],
         seconds={"extract": extraction.seconds, "train": 0.0, "evaluate": time.perf_counter() - started},
         thresholds=limits[None],
     )
+    known = results["contamination"] = contamination(recognizer, corpus, workers=workers)
+    if known is None:
+        say(f"{recognizer.name} does not say what it was trained on: whether these clips are among it is not known")
+    for sentence in contamination_told(known):
+        say(f"warning: {sentence}")
     return Evaluation(results, prediction_rows(corpus, scores, labels, limits))

@@ -1,42 +1,107 @@
 """Scores with intervals.
 
 Macro-F1 and UAR average over the classes that occur, in truth or among the predictions (for UAR: in truth), as
-scikit-learn does by default. Intervals are percentile bootstrap over clips (Efron 1979).
+scikit-learn does by default. Intervals are percentile bootstrap (Efron 1979), over clips or over whole speakers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+SCORES = ("macro_f1", "uar", "accuracy")
 ECE_BINS = 15
+FEWEST_SPEAKERS = 5
+"""For an interval over speakers: resamples of fewer are too few different ones."""
+PORTION = 100
+"""Resamples weighed at a time."""
 
 
 def score(
-    truth: np.ndarray, predicted: np.ndarray, labels: Sequence[str], *, resamples: int, seed: int
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    labels: Sequence[str],
+    *,
+    speakers: Sequence[str | None] = (),
+    resamples: int,
+    seed: int,
 ) -> dict[str, Any]:
     """Macro-F1, UAR and accuracy with 95 % intervals, scores per class and the confusion matrix.
 
-    Several runs over the same clips (seeds) are averaged; a resample draws clips and takes all their runs along.
+    Several runs over the same clips (seeds) are averaged; a resample takes all runs of a clip along.
 
     Args:
         truth: class indices [clips].
         predicted: class indices [runs, clips].
         labels: names of the classes.
+        speakers: of each clip; none where there is to be no interval over speakers.
         resamples: of the bootstrap.
         seed: of the bootstrap.
     """
     classes = len(labels)
-    whole = np.ones((1, len(truth)))
-    matrices = confusions(truth, predicted, classes, whole)[0]
-    draws = _bootstrap(truth, predicted, classes, resamples, seed)
-    result: dict[str, Any] = {}
-    for name, values in summaries(matrices[None]).items():
-        low, high = np.percentile(draws[name], [2.5, 97.5])
-        result[name] = {"value": float(values[0]), "ci95": [float(low), float(high)]}
+    matrices = confusions(truth, predicted, classes, np.ones((1, len(truth))))[0]
+    result: dict[str, Any] = {name: {"value": float(of[0])} for name, of in summaries(matrices[None]).items()}
+    for key, units in units_of(len(truth), speakers).items():
+        draws = None if units is None else bootstrap(truth, predicted[None], classes, units, resamples, seed)
+        for name in list(result):
+            result[name][key] = None if draws is None else interval(draws[name][:, 0])
     result["per_class"] = _per_class(matrices, labels)
     result["confusion"] = matrices.mean(0).tolist()
     return result
+
+
+def mean_scores(truth: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, float]:
+    """Macro-F1, UAR and accuracy, means over the runs.
+
+    Args:
+        truth: class indices [clips].
+        predicted: class indices [runs, clips].
+        classes: how many there are.
+    """
+    scores = summaries(confusions(truth, predicted, classes, np.ones((1, len(truth)))))
+    return {name: float(scores[name][0]) for name in SCORES}
+
+
+def units_of(clips: int, speakers: Sequence[str | None] = ()) -> dict[str, np.ndarray | None]:
+    """What each 95 % interval resamples whole: number of the clip, and of its speaker [clips].
+
+    None in the place of speakers where a clip names none, or where they are fewer than five.
+
+    >>> units_of(6, ["ana", "eva", "ana", "leo", "mar", "sol"])["ci95_speakers"]
+    array([0, 1, 0, 2, 3, 4])
+    """
+    names = sorted({name for name in speakers if name})
+    known = len(speakers) == clips and all(speakers) and len(names) >= FEWEST_SPEAKERS
+    return {
+        "ci95": np.arange(clips),
+        "ci95_speakers": np.searchsorted(names, [name or "" for name in speakers]) if known else None,
+    }
+
+
+def bootstrap(
+    truth: np.ndarray, predicted: np.ndarray, classes: int, units: np.ndarray, resamples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Scores [resamples, recipes] of resamples with replacement, the same for all recipes.
+
+    Args:
+        truth: class indices [clips].
+        predicted: class indices [recipes, runs, clips]; runs are averaged.
+        classes: how many there are.
+        units: number of what each clip is drawn with [clips], counted from 0.
+        resamples, seed: of the bootstrap.
+    """
+    parts = []
+    for weights in _resampled(units, resamples, seed):
+        # one recipe at a time: the cells of all would be large
+        of_recipes = [summaries(confusions(truth, runs, classes, weights)) for runs in predicted]
+        parts.append({name: np.stack([of[name] for of in of_recipes], axis=1) for name in SCORES})
+    return {name: np.concatenate([part[name] for part in parts]) for name in SCORES}
+
+
+def interval(draws: np.ndarray) -> list[float]:
+    """The 95 % percentile interval of resampled values [resamples]."""
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return [float(low), float(high)]
 
 
 def confusions(truth: np.ndarray, predicted: np.ndarray, classes: int, weights: np.ndarray) -> np.ndarray:
@@ -67,6 +132,56 @@ def summaries(matrices: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def calibration(truth: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    """How far probabilities come true: `ece`, `nll` and `brier`, means over the runs, and the bins of `reliability`.
+
+    ECE is the mean gap between confidence and accuracy (Guo et al. 2017), NLL the negative log-likelihood of the true
+    label, in nats, and the Brier score the squared distance from the truth, from 0 to 2 (Brier 1950).
+
+    Args:
+        truth: class indices [clips].
+        scores: probabilities [runs, clips, classes].
+    """
+    given = np.take_along_axis(scores, truth[None, :, None], axis=2)[..., 0]
+    # an impossible label that is the true one costs much, not everything
+    surprise = -np.log(np.maximum(given, np.finfo(np.float64).eps))
+    distance = (scores**2).sum(2) - 2 * given + 1
+    return {
+        "ece": float(np.mean([expected_calibration_error(truth, run) for run in scores])),
+        "nll": float(surprise.mean()),
+        "brier": float(distance.mean()),
+        "reliability": reliability(truth, scores),
+    }
+
+
+def reliability(truth: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
+    """Clips, mean confidence and accuracy of each of 15 equal bins of confidence (Guo et al. 2017).
+
+    The confidence is the probability of the most probable label, and accuracy how often that is the true one. Both are
+    None where a bin is empty; all runs count together, and `n` is the mean over the runs.
+
+    Args:
+        truth: class indices [clips].
+        scores: probabilities [runs, clips, classes].
+    """
+    confidence, right = scores.max(2), scores.argmax(2) == truth
+    bins = _bins(confidence)
+    rows = []
+    for b in range(ECE_BINS):
+        inside = bins == b
+        found = bool(inside.any())
+        rows.append(
+            {
+                "low": b / ECE_BINS,
+                "high": (b + 1) / ECE_BINS,
+                "n": float(inside.sum() / len(scores)),
+                "confidence": float(confidence[inside].mean()) if found else None,
+                "accuracy": float(right[inside].mean()) if found else None,
+            }
+        )
+    return rows
+
+
 def expected_calibration_error(truth: np.ndarray, scores: np.ndarray) -> float:
     """Mean gap between confidence and accuracy over 15 equal bins of confidence (Guo et al. 2017).
 
@@ -78,22 +193,22 @@ def expected_calibration_error(truth: np.ndarray, scores: np.ndarray) -> float:
     0.19999999999999996
     """
     confidence, right = scores.max(1), scores.argmax(1) == truth
-    bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
+    bins = _bins(confidence)
     gaps = [abs(right[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
     return float(sum(gaps))
 
 
-def _bootstrap(
-    truth: np.ndarray, predicted: np.ndarray, classes: int, resamples: int, seed: int
-) -> dict[str, np.ndarray]:
+def _bins(confidence: np.ndarray) -> np.ndarray:
+    return np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
+
+
+def _resampled(units: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each clip counts in each resample [some resamples, clips]: as often as its unit is drawn."""
     random = np.random.default_rng(seed)
-    clips = len(truth)
-    parts = []
-    for start in range(0, resamples, 100):
-        count = min(100, resamples - start)
-        weights = random.multinomial(clips, np.full(clips, 1 / clips), size=count).astype(float)
-        parts.append(summaries(confusions(truth, predicted, classes, weights)))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    count = int(units.max()) + 1
+    for start in range(0, resamples, PORTION):
+        drawn = random.multinomial(count, np.full(count, 1 / count), size=min(PORTION, resamples - start))
+        yield drawn[:, units].astype(float)
 
 
 def _per_class(matrices: np.ndarray, labels: Sequence[str]) -> dict[str, dict[str, float]]:

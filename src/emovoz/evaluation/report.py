@@ -10,8 +10,12 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from emovoz.evaluation.charts import axis_of, curve_panel, finite
+from emovoz.evaluation.charts import curve_panel, reliability_panel
+from emovoz.evaluation.compared_runs import compared_runs
+from emovoz.evaluation.comparison import is_baseline
+from emovoz.evaluation.contamination import contamination_told
 from emovoz.files import write_whole
+from emovoz.page import axis_of, finite
 
 WORST, BEST = 15, 5
 """Speakers shown where there are more than both together."""
@@ -47,10 +51,11 @@ def render_report(results: Mapping[str, Any], *, title: str = "emovoz report") -
         "seconds": _seconds,
         "settings": _settings,
         "chance": _chance,
+        "signed": _signed,
     }
     template = environment.get_template("report.html.j2")
     views = [_run(name, run) for name, run in runs.items()]
-    comparison = _comparison(views) if "runs" in results else None
+    comparison = compared_runs(views, results.get("comparisons") or []) if "runs" in results else None
     return template.render(title=title, runs=views, comparison=comparison).lstrip()
 
 
@@ -63,9 +68,11 @@ def _run(name: str, results: Mapping[str, Any]) -> dict[str, Any]:
     panels = [curve_panel(histories, measure) for measure in ("loss", "dev_macro_f1")]
     view = {
         "name": name,
+        "baseline": is_baseline(name),
         "protocol": {key: value for key, value in protocol.items() if key not in ("name", "data_note")},
         "protocol_name": protocol.get("name"),
         "note": protocol.get("data_note"),
+        "known": contamination_told(results.get("contamination")),
         "n": results.get("n", 0),
         "of": data.get("n") or results.get("n", 0),
         "runs": len(results.get("seeds") or []),
@@ -77,11 +84,14 @@ def _run(name: str, results: Mapping[str, Any]) -> dict[str, Any]:
         "thresholds": _thresholds(results.get("history") or []),
         "confusion": _cells(results.get("confusion") or []),
         "confused": _most_confused(labels, results.get("confusion") or []),
-        "ece": results.get("ece"),
+        "temperature": _temperature(results.get("history") or []),
+        **{key: results.get(key) for key in ("ece", "nll", "brier")},
+        "reliability": reliability_panel(results.get("reliability") or []),
         "panels": [panel for panel in panels if panel],
         "fits": len(histories),
         **repeats,
         "spread": {kind: _spread([entry["macro_f1"] for entry in entries]) for kind, entries in repeats.items()},
+        "crossed": _crossed(repeats["folds"]),
         "axis": axis_of([entry["macro_f1"] for entries in repeats.values() for entry in entries]),
         "voices": _voices(results.get("speakers") or []),
         "layers": {name: _layers(rows) for name, rows in (results.get("layer_weights") or {}).items()},
@@ -97,11 +107,13 @@ def _run(name: str, results: Mapping[str, Any]) -> dict[str, Any]:
 def _placed(view: Mapping[str, Any]) -> dict[str, Any]:
     """Which sections need the whole width, and the column of each other one: the one that is shorter so far."""
     wide = [name for name, parts in (("learning", view["panels"]), ("layers", view["layers"])) if len(parts) > 1]
+    wide += ["folds"] if view["crossed"] else []
     voices = view["voices"]
     # about as many lines as the section takes, its heading and notes included
     lines = {
         "speakers": len(voices["worst"]) + len(voices["best"]) + 6 if voices else 0,
         "folds": len(view["folds"]) + 4 if view["folds"] else 0,
+        "calibration": 16 if view["reliability"] else 0,
         "learning": 13 if view["panels"] else 0,
         "seeds": len(view["seeds"]) + 4 if len(view["seeds"]) > 1 else 0,
         "layers": sum(len(mix["rows"]) for mix in view["layers"].values()) + 5 if view["layers"] else 0,
@@ -116,31 +128,24 @@ def _placed(view: Mapping[str, Any]) -> dict[str, Any]:
     return {"wide": wide, "columns": columns}
 
 
-def _comparison(views: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    scores = [view["scores"]["macro_f1"] for view in views if view["scores"]["macro_f1"]]
-    notes = [view["note"] for view in views if view["note"]]
-    f1 = {view["name"]: {label: row["f1"] for label, row in view["classes"]} for view in views if view["classes"]}
-    labels = list(dict.fromkeys(label for of_run in f1.values() for label in of_run))
+def _crossed(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Folds of two columns as a matrix: parts of the one down, of the other across, None where they share no clip."""
+    if not all(isinstance(fold.get("groups"), Mapping) and len(fold["groups"]) == 2 for fold in folds) or not folds:
+        return None
+    at = {tuple(map(tuple, fold["groups"].values())): fold for fold in folds}
+    down, across = (list(dict.fromkeys(parts)) for parts in zip(*at, strict=True))
     return {
-        "f1": [(label, _with_best([of_run.get(label) for of_run in f1.values()])) for label in labels],
-        "scored": list(f1),
-        "axis": axis_of(finite(score[key] for score in scores for key in ("value", "low", "high"))),
-        "notes": {note: [view["name"] for view in views if view["note"] == note] for note in notes},
-        "same_data": len({view["data"].get("fingerprint") for view in views}) <= 1,
+        "columns": list(folds[0]["groups"]),
+        "across": sorted(across),
+        "rows": [(part, [at.get((part, other)) for other in sorted(across)]) for part in down],
+        "trained": sorted(fold["training_clips"] for fold in folds if "training_clips" in fold),
     }
-
-
-def _with_best(scores: Sequence[float | None]) -> list[tuple[float | None, bool]]:
-    # as good as the best where the digits shown are the same
-    best = max((round(score, 3) for score in scores if score is not None), default=None)
-    return [(score, score is not None and round(score, 3) == best) for score in scores]
 
 
 def _interval(score: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if score is None or score.get("value") is None:
         return None
-    low, high = score.get("ci95") or (None, None)
-    return {"value": score["value"], "low": low, "high": high}
+    return {"value": score["value"], "clips": score.get("ci95"), "speakers": score.get("ci95_speakers")}
 
 
 def _scored(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -153,6 +158,16 @@ def _thresholds(fits: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     unequal = [thresholds for thresholds in fitted if len(set(thresholds.values())) > 1]
     means = {label: statistics.fmean(one[label] for one in unequal) for label in (unequal[0] if unequal else ())}
     return {"fits": len(fitted), "unequal": len(unequal), "means": means} if fitted else None
+
+
+def _temperature(fits: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Fitted temperatures: of how many fits, their mean, the least and the greatest."""
+    fitted = finite(fit.get("temperature") for fit in fits)
+    return {"fits": len(fitted), **_range(fitted)} if fitted else None
+
+
+def _range(values: Sequence[float]) -> dict[str, float]:
+    return {"mean": statistics.fmean(values), "low": min(values), "high": max(values)}
 
 
 def _cells(matrix: Sequence[Sequence[float]]) -> list[list[tuple[str, float | None]]]:
@@ -224,16 +239,16 @@ def _shortened(words: str) -> str:
 def _spread(scores: Sequence[float]) -> dict[str, float] | None:
     if len(scores) < 2:
         return None
-    return {
-        "mean": statistics.fmean(scores),
-        "deviation": statistics.stdev(scores),
-        "low": min(scores),
-        "high": max(scores),
-    }
+    return {**_range(scores), "deviation": statistics.stdev(scores)}
 
 
 def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _signed(value: float) -> str:
+    # a typographic minus is as wide as the plus
+    return f"{value:+.3f}".replace("-", "−")
 
 
 def _chance(probability: float) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import platform
+import statistics
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -13,12 +14,13 @@ import numpy as np
 
 from emovoz.corpus import Corpus
 from emovoz.evaluation.breakdown import hardest_clips, speaker_scores
-from emovoz.evaluation.metrics import confusions, expected_calibration_error, score, summaries
+from emovoz.evaluation.metrics import SCORES, calibration, mean_scores, score
 from emovoz.evaluation.report import write_report
 from emovoz.files import write_whole
 from emovoz.inference.thresholds import decisions
 from emovoz.recipe import Recipe
 
+INTERVAL = "95 %, percentile bootstrap; ci95: over clips; ci95_speakers: over whole speakers"
 LIBRARIES = ("emovoz", "torch", "transformers", "scikit-learn", "numpy")
 
 
@@ -45,7 +47,7 @@ def results_of(
         recipe: how it was trained.
         protocol: what was done, by name.
         seeds: one a run.
-        folds: their groups and scores.
+        folds: their groups and scores, each with `macro_f1`, `uar` and `accuracy`.
         layers: what `layer_weights` gives.
         history: epochs of each fit.
         seconds: time taken by each stage.
@@ -58,23 +60,24 @@ def results_of(
     known = scores[:, labelled]
     decided = decisions(scores, thresholds)[:, labelled]
     typical = None if thresholds is None else thresholds[:, labelled].mean(0)
-    measured: dict[str, Any] = dict.fromkeys(("macro_f1", "uar", "accuracy", "per_class", "confusion"))
+    measured: dict[str, Any] = dict.fromkeys((*SCORES, "per_class", "confusion"))
+    calibrated: dict[str, Any] = dict.fromkeys(("ece", "nll", "brier", "reliability"))
     by_seed: list[dict[str, Any]] = [{"seed": seed} for seed in seeds]
-    ece = None
     if labelled:
         settings = {"resamples": recipe.evaluation.bootstrap, "seed": recipe.evaluation.seed}
-        measured = score(truth, decided, labels, **settings)
-        ece = float(np.mean([expected_calibration_error(truth, run) for run in known]))
+        measured = score(truth, decided, labels, speakers=[clip.speaker for clip in clips], **settings)
+        calibrated = calibration(truth, known)
         for entry, run in zip(by_seed, decided, strict=True):
-            entry["macro_f1"] = macro_f1(truth, run, len(labels))
+            entry["macro_f1"] = mean_scores(truth, run[None], len(labels))["macro_f1"]
     return {
-        "protocol": dict(protocol),
+        "protocol": {**protocol, "interval": INTERVAL},
         "n": len(labelled),
         **measured,
         "labels": list(labels),
-        "ece": ece,
+        **calibrated,
         "seeds": by_seed,
         "folds": list(folds),
+        "by_fold": _spread(folds),
         "speakers": speaker_scores(clips, truth, decided, len(labels)),
         "hardest": hardest_clips(clips, truth, known.mean(0), labels, typical),
         "layer_weights": dict(layers),
@@ -84,16 +87,23 @@ def results_of(
             "n": len(corpus),
             "speakers": len({clip.speaker for clip in corpus if clip.speaker}) or None,
         },
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "versions": versions(),
         "seconds": dict(seconds),
         "history": list(history),
     }
 
 
-def macro_f1(truth: np.ndarray, predicted: np.ndarray, classes: int) -> float:
-    """Macro-F1 of one run; class indices [clips] each."""
-    matrices = confusions(truth, predicted[None], classes, np.ones((1, len(truth))))
-    return float(summaries(matrices)["macro_f1"][0])
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that results may depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+def _spread(folds: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]] | None:
+    """Mean and standard deviation of the scores of the folds."""
+    if len(folds) < 2:
+        return None
+    values = {name: [fold[name] for fold in folds] for name in SCORES}
+    return {name: {"mean": statistics.fmean(of), "sd": statistics.stdev(of)} for name, of in values.items()}
 
 
 def prediction_rows(

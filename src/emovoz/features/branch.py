@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from emovoz.corpus import Clip, load_audio, load_parts
-from emovoz.encoders import SpeechEncoder, TextEncoder, load_speech_encoder, load_text_encoder
+from emovoz.encoders import SpeechEncoder, TextEncoder
 from emovoz.encoders.ngrams import TermFrequencies
 from emovoz.encoders.placement import length_batches
 from emovoz.encoders.sources import locate
@@ -57,7 +57,8 @@ class Branch:
         frames: how many frames a piece will have.
         most_frames: of a piece that the encoder takes, which cuts off what is beyond; None where it takes all.
         lora: adapters that are tuned above the highest of `layers`; none where the encoder stays as it is.
-        portion: how much is read and encoded at a time, in seconds or characters.
+        largest: portion that is read and encoded at a time, in seconds or characters.
+        size_bytes: of a layer of a second, or of a character at most.
         frame_rate: of its features, Hz; None where they are no stretch of time.
         copy: what of a clip is encoded: the clip as it is, or a view by its name.
     """
@@ -76,11 +77,22 @@ class Branch:
     read: Callable[[Piece], Any]
     read_in_order: Callable[[Sequence[Piece]], Iterator[Any]]
     frames: Callable[[Piece], int]
-    portion: int
+    largest: int
+    size_bytes: float
     frame_rate: float | None = None
     most_frames: int | None = None
     copy: str = CLEAN
     lora: Lora | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Where the store has its features: fingerprint of the encoder, and view."""
+        return self.encoder.fingerprint, self.view
+
+    @property
+    def portion(self) -> int:
+        """How much is read and encoded at a time, in seconds or characters."""
+        return min(self.largest, math.ceil(PORTION_BYTES / (self.size_bytes * max(1, len(self.kept)))))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -131,11 +143,11 @@ class Branch:
         return frames * layers * self.encoder.dim * (2 if self.precision == "float16" else 4)
 
 
-def speech_branch(recipe: Recipe) -> Branch | None:
-    """How a recipe hears a clip; None where it does not."""
+def speech_branch(recipe: Recipe, load: Callable[[str], SpeechEncoder]) -> Branch | None:
+    """How a recipe hears a clip by an encoder that is loaded so; None where it does not."""
     if recipe.speech is None:
         return None
-    encoder: SpeechEncoder = load_speech_encoder(recipe.speech.model)
+    encoder = load(recipe.speech.model)
     mixed = _chosen(recipe.speech.layers, encoder, "speech", recipe.speech.model)
     layers = _given(mixed, encoder, "speech", recipe.speech)
     kept = _kept(layers, encoder, recipe.features)
@@ -165,17 +177,18 @@ def speech_branch(recipe: Recipe) -> Branch | None:
         read=read,
         read_in_order=read_in_order,
         frames=lambda piece: math.ceil(piece.size * encoder.frame_rate / stride),
-        portion=min(240, math.ceil(PORTION_BYTES / (encoder.frame_rate * encoder.dim * len(kept) * 4))),
+        largest=240,
+        size_bytes=encoder.frame_rate * encoder.dim * 4,
         frame_rate=encoder.frame_rate / stride,
         lora=recipe.speech.lora,
     )
 
 
-def text_branch(recipe: Recipe) -> Branch | None:
-    """How a recipe reads a clip; None where it does not."""
+def text_branch(recipe: Recipe, load: Callable[..., TextEncoder]) -> Branch | None:
+    """How a recipe reads a clip by an encoder that is loaded so; None where it does not."""
     if recipe.text is None:
         return None
-    encoder: TextEncoder = load_text_encoder(recipe.text.model, prefix=recipe.text.prefix)
+    encoder = load(recipe.text.model, prefix=recipe.text.prefix)
     mixed = _chosen(recipe.text.layers, encoder, "text", recipe.text.model)
     layers = _given(mixed, encoder, "text", recipe.text)
     kept = _kept(layers, encoder, recipe.features)
@@ -195,7 +208,8 @@ def text_branch(recipe: Recipe) -> Branch | None:
         read=_words,
         read_in_order=lambda pieces: map(_words, pieces),
         frames=lambda piece: len(encoder.tokens([_words(piece)])[0]),
-        portion=min(40_000, math.ceil(PORTION_BYTES / (encoder.dim * len(kept) * 4))),
+        largest=40_000,
+        size_bytes=encoder.dim * 4,
         most_frames=encoder.longest,
         lora=recipe.text.lora,
     )
@@ -205,12 +219,13 @@ def ngrams_branch(recipe: Recipe) -> Branch | None:
     """How a recipe counts the n-grams of a clip's words; None where it does not."""
     if recipe.ngrams is None:
         return None
+    encoder = TermFrequencies(recipe.ngrams)
     return Branch(
         name="ngrams",
         modality="text",
         model="ngrams",
         source="built-in",
-        encoder=TermFrequencies(recipe.ngrams),
+        encoder=encoder,
         layers=(0,),
         mixed=(0,),
         kept=(),
@@ -220,7 +235,9 @@ def ngrams_branch(recipe: Recipe) -> Branch | None:
         read=_words,
         read_in_order=lambda pieces: map(_words, pieces),
         frames=lambda piece: 1,
-        portion=40_000,
+        largest=40_000,
+        # a text takes as much however long it is, so a character at most this
+        size_bytes=encoder.dim * 4.0,
     )
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from torch import Tensor
 
 from emovoz.corpus import Clip, check_audio
+from emovoz.encoders import load_speech_encoder, load_text_encoder
 from emovoz.errors import ClipError, InputError
 from emovoz.features.batch import ClipFeatures, LongClipFeatures
 from emovoz.features.branch import Branch, ngrams_branch, speech_branch, text_branch
@@ -31,14 +33,32 @@ class FrozenEncoders:
         Raises:
             InputError: one cannot be loaded, or has no such layer.
         """
-        every = (speech_branch(recipe), text_branch(recipe), ngrams_branch(recipe))
-        branches = [branch for branch in every if branch]
-        more = [] if isinstance(recipe.features.layers, str) else recipe.features.layers
-        strange = [layer for layer in more if all(layer >= branch.encoder.layers for branch in branches)]
-        if strange:
-            states = ", ".join(f"{branch.model} has {branch.encoder.layers}" for branch in branches)
-            raise InputError(f"features.layers: no encoder has the hidden states {strange}; {states}, counted from 0")
-        return cls({branch.name: branch for branch in branches}, recipe.features.cache)
+        return cls.of_each([recipe])[0]
+
+    @classmethod
+    def of_each(cls, recipes: Sequence[Recipe]) -> "list[FrozenEncoders]":
+        """Those of several recipes, an encoder that they share loaded once; what one keeps of it, all keep.
+
+        So that clips that are encoded for the first recipe need not be encoded again for another choice of layers.
+
+        Raises:
+            InputError: as in `of`.
+        """
+        speech, text = cache(load_speech_encoder), cache(load_text_encoder)
+        branches = [
+            [branch for branch in (speech_branch(one, speech), text_branch(one, text), ngrams_branch(one)) if branch]
+            for one in recipes
+        ]
+        for recipe, own in zip(recipes, branches, strict=True):
+            _check_kept(recipe, own)
+        kept: dict[tuple[str, str], tuple[int, ...]] = {}
+        for branch in (branch for own in branches for branch in own):
+            known = kept.get(branch.key, ())
+            kept[branch.key] = (*known, *(layer for layer in branch.kept if layer not in known))
+        return [
+            cls({branch.name: replace(branch, kept=kept[branch.key]) for branch in own}, recipe.features.cache)
+            for recipe, own in zip(recipes, branches, strict=True)
+        ]
 
     @property
     def kept_branches(self) -> dict[str, Branch]:
@@ -89,6 +109,14 @@ class FrozenEncoders:
             raise lack
         there = self.modalities(clip)
         return {name: branch.pieces(clip) for name, branch in self.branches.items() if branch.modality in there}
+
+
+def _check_kept(recipe: Recipe, branches: Sequence[Branch]) -> None:
+    more = [] if isinstance(recipe.features.layers, str) else recipe.features.layers
+    strange = [layer for layer in more if all(layer >= branch.encoder.layers for branch in branches)]
+    if strange:
+        states = ", ".join(f"{branch.model} has {branch.encoder.layers}" for branch in branches)
+        raise InputError(f"features.layers: no encoder has the hidden states {strange}; {states}, counted from 0")
 
 
 def clip_features(

@@ -19,7 +19,9 @@ from emovoz.files import check_folder
 from emovoz.inference.inputs import Inputs, clips_of, with_text
 from emovoz.inference.prediction import Prediction
 from emovoz.inference.scores import probabilities
+from emovoz.inference.temperature import temperature_faults, tempered
 from emovoz.inference.thresholds import decisions, threshold_faults, threshold_row
+from emovoz.inference.training_data import TrainingData
 from emovoz.model import EmotionHead
 from emovoz.model.tuned import adapter_folder, load_head, save_head, tuned_layers, untrained_layers
 from emovoz.recipe import RECIPE, Recipe
@@ -39,8 +41,11 @@ class Recognizer:
         name: what predictions call it.
         history: loss and dev score of each validation.
         data: what it has learned from: fingerprint, number of clips, labels.
+        trained_on: fingerprints of the clips it has learned from; None where they are not known.
+        temperature: by which logits are divided before they become probabilities; None leaves them as they are.
         thresholds: by label, what the decision is taken by (see `emovoz.inference.thresholds`); by default the most
             probable label is the decision, which is what equal thresholds give.
+        selected: which settings were chosen in training, among which, and by what.
 
     >>> recognizer = Recognizer.from_pretrained(model)
     >>> recognizer.labels
@@ -59,16 +64,24 @@ class Recognizer:
         name: str = "unsaved",
         history: list[dict[str, Any]] | None = None,
         data: dict[str, Any] | None = None,
+        trained_on: TrainingData | None = None,
+        temperature: float | None = None,
         thresholds: Mapping[str, float] | None = None,
+        selected: Mapping[str, Any] | None = None,
     ) -> None:
         self.head, self.encoders, self.recipe, self.name = head, encoders, recipe, name
-        self.history, self.data = history or [], data
+        self.history, self.data, self.trained_on = history or [], data, trained_on
+        self.temperature, self.selected = temperature, dict(selected) if selected else None
         self.thresholds = dict(thresholds) if thresholds else None
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels it tells apart."""
         return self.head.config.labels
+
+    def scored(self, clips: Sequence[ClipFeatures]) -> np.ndarray:
+        """Probability of each label for each clip, float64 [clips, labels]; a row does not depend on the others."""
+        return tempered(probabilities(self.head, clips), self.temperature)
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> "Recognizer":
@@ -78,8 +91,8 @@ class Recognizer:
             source: a directory, or a hub id.
 
         Raises:
-            InputError: no model there, thresholds that cannot be, or encoders here that are not those it was trained
-                with.
+            InputError: no model there, a temperature or thresholds that cannot be, or encoders here that are not those
+                it was trained with.
         """
         directory = _directory(str(source))
         card = _read_card(directory)
@@ -90,13 +103,22 @@ class Recognizer:
             raise InputError(faults)
         head = load_head(directory, untrained_layers(encoders))
         _check_adapters(directory, card["encoders"], head)
-        thresholds = card.get("thresholds")
-        faults = threshold_faults(thresholds or {}, head.config.labels)
+        temperature, thresholds = card.get("temperature"), card.get("thresholds")
+        faults = [*temperature_faults(temperature), *threshold_faults(thresholds or {}, head.config.labels)]
         if faults:
             raise InputError(f"{directory / CARD}: {fault}" for fault in faults)
         name = Path(source).resolve().name
         return cls(
-            head, encoders, recipe, name=name, history=card["history"], data=card.get("data"), thresholds=thresholds
+            head,
+            encoders,
+            recipe,
+            name=name,
+            history=card["history"],
+            data=card.get("data"),
+            trained_on=TrainingData.load(directory),
+            temperature=temperature,
+            thresholds=thresholds,
+            selected=card.get("selected"),
         )
 
     def save_pretrained(self, directory: str | Path) -> None:
@@ -116,6 +138,8 @@ class Recognizer:
                 save_head(self.head, scratch)
             (scratch / RECIPE).write_text(self.recipe.to_yaml(), encoding="utf-8")
             (scratch / CARD).write_text(json.dumps(self._card(), indent=2, ensure_ascii=False), encoding="utf-8")
+            if self.trained_on is not None:
+                self.trained_on.save(scratch)
             scratch.chmod(0o755)
             _put_in_place(scratch, target)
         finally:
@@ -180,14 +204,14 @@ class Recognizer:
         for i, features in enumerate(encode_clips(clips, self.encoders)):
             if isinstance(features, LongClipFeatures):
                 try:
-                    judged[i] = probabilities(self.head, [features])[0].tolist()
+                    judged[i] = self.scored([features])[0].tolist()
                 except ClipError as error:
                     judged[i] = error
             elif isinstance(features, ClipError):
                 judged[i] = features
             else:
                 short[i] = features
-        judged |= dict(zip(short, probabilities(self.head, list(short.values())).tolist(), strict=True))
+        judged |= dict(zip(short, self.scored(list(short.values())).tolist(), strict=True))
         return [judged[i] for i in range(len(clips))]
 
     def _prediction(self, clip: Clip, row: list[float], limits: np.ndarray) -> Prediction:
@@ -220,7 +244,9 @@ class Recognizer:
             "emovoz": __version__,
             "encoders": encoders,
             "data": self.data,
+            "temperature": self.temperature,
             "thresholds": self.thresholds,
+            "selected": self.selected,
             "history": self.history,
         }
 

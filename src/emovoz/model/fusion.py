@@ -60,19 +60,16 @@ class Fusion(nn.Module, ABC):
         Args:
             pieces: sequences [1, time, dim] of the modalities that go on in the piece; the first names all of them.
         """
-        found: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {name: [] for name in self.dims}
+        kept: dict[str, Any] = dict.fromkeys(self.dims)
+        present: dict[str, Tensor] = {}
         seen: dict[str, MaskedSequence] = {}
         for piece in pieces:
             seen = {**seen, **piece} if self.relates_modalities else dict(piece)
             for name, sequence in self.sequences(seen).items():
-                pool = self.pool_of(name)
-                found[name].append((pool.summary(sequence), pool.log_weight(sequence), sequence.mask.any(1)))
-        parts = {}
-        for name, of_pieces in found.items():
-            summaries, weights, present = (torch.cat(values) for values in zip(*of_pieces, strict=True))
-            pool = self.pool_of(name)
-            parts[name] = Part(pool.finish(pool.merge(summaries, weights)[None]), present.any()[None])
-        return parts
+                kept[name] = self.pool_of(name).heard(kept[name], sequence)
+                there = sequence.mask.any(1)
+                present[name] = present.get(name, there) | there
+        return {name: Part(self.pool_of(name).of_heard(kept[name]), there) for name, there in present.items()}
 
 
 class TimeFusion(Fusion):

@@ -4,6 +4,7 @@ from emovoz.settings.augmentation import Augmentation, Effect, Gain, Noise, Reve
 from emovoz.settings.base import Layers, Section, default_of, layer_numbers
 from emovoz.settings.encoding import Features, Lora, Ngrams, Speech, Text
 from emovoz.settings.model import Model
+from emovoz.settings.selection import Selection
 from emovoz.settings.training import Evaluation, Tracking, Training
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Noise",
     "Reverb",
     "Section",
+    "Selection",
     "SpecAugment",
     "Speech",
     "Speed",

@@ -29,17 +29,19 @@ class Model(Section):
             layer in multiples of the width, and dropout.
         pooling: from frames to one vector: `attention` (mean weighted by one query), `multi_head_attention` (one in
             each slice of the width, India et al. 2019), `double_multi_head_attention` (and one over the slices, as wide
-            as one of them, India et al. 2021), `mean`, `mean_std` (and standard deviation), `attentive_statistics`
-            (both, weighted by a small network, Okabe et al. 2018) or `max`.
+            as one of them, India et al. 2021), `mean`, `mean_std` (and standard deviation), `mean_quantiles` (and 10th,
+            50th and 90th percentile; of recordings over 100 s those of at most 4096 regular frames),
+            `attentive_statistics` (mean and deviation, weighted by a small network, Okabe et al. 2018) or `max`.
         pooling_heads: of the two multi-head poolings.
         fusion: `time` concatenates the branches along time before the sequence layer, `time_after` after it, and both
             pool once; `pooled` pools each branch and puts the vectors side by side, `pooled_attention` pools the
             vectors again by attention, `gated` mixes them by a learned gate (Arevalo et al. 2017); `cross_attention`
-            lets the frames of each branch attend to the other's before they are pooled. For a modality that a clip
-            lacks stands a learned vector; `pooled_attention` and `gated` go by the other alone.
+            lets the frames of each branch attend to the other's before they are pooled; `late` adds the decisions of
+            a classifier of each branch, fitted by itself in closed form. For a modality that a clip lacks stands a
+            learned vector, in closed forms the average one; `pooled_attention` and `gated` go by the other alone.
         standardise: scale every pooled value by its mean and deviation over the training clips; needs pooling with
-            nothing to learn before it (layers concatenated, no layer norm, no width, mean, mean_std or max). Where an
-            encoder is tuned, they are measured before it is.
+            nothing to learn before it (layers concatenated, no layer norm, no width, and mean, mean_std,
+            mean_quantiles or max). Where an encoder is tuned, they are measured before it is.
         ngrams_weight: length of the TF-IDF vector of a clip's n-grams, beside which d standardised values have a length
             of the root of d.
         hidden_layers, hidden_width: of the classifier; the gate of `gated` is as wide.
@@ -68,11 +70,12 @@ class Model(Section):
         "double_multi_head_attention",
         "mean",
         "mean_std",
+        "mean_quantiles",
         "attentive_statistics",
         "max",
     ] = "attention"
     pooling_heads: Count = 4
-    fusion: Literal["time", "time_after", "pooled", "pooled_attention", "gated", "cross_attention"] = "time"
+    fusion: Literal["time", "time_after", "pooled", "pooled_attention", "gated", "cross_attention", "late"] = "time"
     standardise: bool = False
     ngrams_weight: Positive = 50.0
     hidden_layers: Annotated[int, Field(ge=0)] = 1
@@ -90,7 +93,7 @@ class Model(Section):
             f"model.text_adapter {self.text_adapter}": self.text_adapter != "none",
             "model.width": self.width is not None,
             f"model.sequence {self.sequence}": self.sequence not in ("none", "self_attention"),
-            f"model.pooling {self.pooling}": self.pooling not in ("mean", "mean_std", "max"),
+            f"model.pooling {self.pooling}": self.pooling not in ("mean", "mean_std", "mean_quantiles", "max"),
             f"model.fusion {self.fusion}": branches > 1 and self.fusion in ("time", "time_after", "cross_attention"),
         }
         return ", ".join(name for name, learns in learning.items() if learns) or None

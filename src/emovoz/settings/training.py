@@ -41,9 +41,13 @@ class Training(Section):
         patience: stop after this many validations without a better dev macro-F1; 0 never stops.
         dev_fraction: share held out of the training data as dev clips when none are given. They choose the state
             where `keep` is best; where it is last, they are scored first and then trained on like the others.
-        thresholds: fit a threshold a label on the dev clips: the label whose probability is the largest multiple of its
-            threshold is the decision. All stay equal, which changes nothing, unless that helps on dev clips left out.
-        regularisation: inverse strength `C` of logistic regression and of the svm.
+        temperature: divide the logits by one number, fitted to clips held out (see `selection`) or to the dev clips, so
+            that probabilities are as high as they are often right (Guo et al. 2017). By default wherever that takes no
+            further fit by gradient.
+        thresholds: fit a threshold a label on the same clips: the label whose probability is the largest multiple of
+            its threshold is the decision. All stay equal, which changes nothing, unless that helps on clips left out.
+        regularisation: inverse strength of logistic regression and svm: their `C` for vectors of mean squared length
+            1 about their mean, so that it need not follow the number of values.
     """
 
     method: Literal["gradient", "logistic_regression", "svm"] = "gradient"
@@ -73,6 +77,7 @@ class Training(Section):
     keep: Literal["best", "last"] = "best"
     patience: Annotated[int, Field(ge=0)] = 0
     dev_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.15
+    temperature: bool | None = None
     thresholds: bool = False
     regularisation: Positive = 1.0
 

@@ -1,91 +1,93 @@
-"""Linear models on pooled features, by scikit-learn, written into the head's last layer."""
+"""Linear models on pooled features, written into the head's last layer."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 from torch import nn
 
 from emovoz.model import EmotionHead
 from emovoz.settings import Training
 from emovoz.training.examples import Examples
+from emovoz.training.logistic import logistic_regression
 from emovoz.training.losses import class_counts, class_weights
 from emovoz.training.pooled import Decider, collate_pooled_examples, fit_scales, pooled_examples
+from emovoz.training.row_space import RowSpace
 
 
+@torch.no_grad()
 def fit_in_closed_form(head: EmotionHead, examples: Examples, training: Training) -> EmotionHead:
     """Fit the head's classifier, a single linear layer, to the vectors it sees.
 
-    What comes before the classifier must have nothing to learn; the recipe sees to that.
+    What comes before the classifier must have nothing to learn; the recipe sees to that. An absent part counts as an
+    average one. With fusion `late` each part has a model of its own, fitted to the clips that have it, and their logits
+    are added: a product of experts (Hinton 2002), right where the parts are independent given the label.
     """
     pooled = pooled_examples(head, examples)
     fit_scales(head, pooled)
-    vectors = _seen(head, pooled)
-    classes = len(head.config.labels)
-    if len(vectors) < vectors.shape[1]:
-        coordinates, combination = row_space(vectors)
-        model = _fitted(coordinates, examples.targets, training, classes)
-        weights = model.coef_ @ combination.T @ vectors
-    else:
-        model = _fitted(vectors, examples.targets, training, classes)
-        weights = model.coef_
-    _write(head.classifier[-1], model.classes_, weights, model.intercept_)
+    for vector in getattr(head.join, "absent", {}).values():
+        vector.zero_()
+    batch = collate_pooled_examples([pooled[i] for i in range(len(pooled))], head.fusion.dims)
+    joined = Decider(head).joined({name: values.to(head.device) for name, values in batch.items()})
+    vectors, targets = joined.double().cpu().numpy(), np.array(examples.targets)
+    layer = head.classifier[-1]
+    assert isinstance(layer, nn.Linear)
+    layer.weight.zero_()
+    layer.bias.zero_()
+    for columns, there in _parts(head, batch, vectors):
+        seen, weights, bias = _fitted(vectors[there][:, columns], targets[there], training, len(head.config.labels))
+        _add(layer, columns, seen, weights, bias)
+    # what was never seen gets no chance
+    layer.bias[torch.from_numpy(np.setdiff1d(np.arange(len(layer.bias)), targets))] = -1e4
     return head.eval()
 
 
-@torch.no_grad()
-def _seen(head: EmotionHead, pooled: Examples) -> np.ndarray:
-    """The vectors that the classifier sees, float64 [clips, dim]."""
-    batch = collate_pooled_examples([pooled[i] for i in range(len(pooled))], head.fusion.dims)
-    joined = Decider(head).joined({name: values.to(head.device) for name, values in batch.items()})
-    return joined.double().cpu().numpy()
+def _parts(
+    head: EmotionHead, batch: dict[str, torch.Tensor], vectors: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """The columns that are fitted together, and which clips [clips] have them."""
+    if head.config.fusion != "late":
+        yield slice(None), np.ones(len(vectors), dtype=bool)
+        return
+    start = 0
+    for name, dim in head.fusion.dims.items():
+        there = batch[f"{name}_present"].numpy()
+        if there.any():
+            yield slice(start, start + dim), there
+        start += dim
 
 
-def row_space(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors by their coordinates in the space they span, which is small where they are few and wide.
-
-    The weights of a linear model with an L2 penalty lie in that space, and the penalty is the same there: a model
-    fitted to the coordinates is the model fitted to the vectors.
-
-    Args:
-        vectors: [clips, dim].
-
-    Returns:
-        coordinates [clips, rank]; and, [clips, rank], how the vectors combine to the orthonormal basis that they are
-        for: `combination.T @ vectors` [rank, dim].
-    """
-    squares, directions = np.linalg.eigh(vectors @ vectors.T)
-    known = squares > squares[-1] * len(squares) * np.finfo(squares.dtype).eps
-    lengths, directions = np.sqrt(squares[known]), directions[:, known]
-    return directions * lengths, directions / lengths
-
-
-def _fitted(vectors: np.ndarray, targets: Sequence[int], training: Training, classes: int) -> Any:
-    """A model of scikit-learn with `classes_`, `coef_` and `intercept_`."""
-    weights = class_weights(training, class_counts(targets, classes))
-    settings: dict[str, Any] = {
-        "C": training.regularisation,
-        "class_weight": None if weights is None else dict(enumerate(weights.tolist())),
-        "random_state": training.seed,
-    }
+def _fitted(
+    vectors: np.ndarray, targets: np.ndarray, training: Training, classes: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The classes there are, their weights [classes, dim] and bias [classes]."""
+    seen, truth = np.unique(targets, return_inverse=True)
+    by_class = class_weights(training, class_counts(targets.tolist(), classes))
+    weights = np.ones(len(truth)) if by_class is None else by_class.double().numpy()[seen][truth]
+    space = RowSpace.of(vectors)
+    # relative to the squared length of the vectors, so that a strength means the same for few values and for many
+    length = float((space.coordinates**2).sum(1).mean())
+    strength = training.regularisation / max(length, 1e-12)
     if training.method == "svm":
-        model = LinearSVC(dual=False, max_iter=10_000, **settings)
+        layer, bias = _support_vectors(space.coordinates, truth, weights, strength, training.seed)
     else:
-        model = LogisticRegression(max_iter=2000, **settings)
-    return model.fit(vectors, targets)
+        layer, bias = logistic_regression(space.coordinates, truth, weights, strength)
+    return seen, *space.in_features(layer, bias)
 
 
-@torch.no_grad()
-def _write(layer: nn.Module, classes: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> None:
-    """Put a model into the linear layer; classes that were never seen get no chance."""
-    assert isinstance(layer, nn.Linear)
-    if len(classes) == 2:
-        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
-    layer.weight.zero_()
-    layer.bias.fill_(-1e4)
-    for row, i in enumerate(classes):
-        layer.weight[i] = torch.from_numpy(weights[row])
-        layer.bias[i] = float(bias[row])
+def _support_vectors(
+    coordinates: np.ndarray, truth: np.ndarray, weights: np.ndarray, strength: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A linear support vector machine of each label against the others."""
+    model = LinearSVC(C=strength, dual=False, tol=1e-7, max_iter=10_000, random_state=seed)
+    model.fit(coordinates, truth, sample_weight=weights)
+    if len(model.classes_) > 2:
+        return model.coef_, model.intercept_
+    return np.concatenate([-model.coef_, model.coef_]) / 2, np.concatenate([-model.intercept_, model.intercept_]) / 2
+
+
+def _add(layer: nn.Linear, columns: slice, seen: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> None:
+    rows = torch.from_numpy(seen)
+    layer.weight[rows, columns] = torch.from_numpy(weights).to(layer.weight)
+    layer.bias[rows] += torch.from_numpy(bias).to(layer.bias)

@@ -3,7 +3,7 @@
 import json
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file, save_file
@@ -12,7 +12,6 @@ from emovoz.model import EmotionHead
 from emovoz.settings import Augmentation, Training
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples
-from emovoz.training.thresholds import thresholds_on
 
 if TYPE_CHECKING:
     from emovoz.training.tracking import Run
@@ -23,11 +22,10 @@ _WEIGHTS, _HISTORY = "fitted.safetensors", "history.json"
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted head in eval mode, what each validation gave (nothing for a closed form), and thresholds, if any."""
+    """A fitted head in eval mode, and what each validation gave (nothing for a closed form)."""
 
     head: EmotionHead
     history: list[dict[str, Any]] = field(default_factory=list)
-    thresholds: dict[str, float] | None = None
 
 
 def fit(
@@ -45,7 +43,7 @@ def fit(
     Args:
         head: its weights are the start, and are changed.
         examples: to learn from.
-        dev: to choose or judge the states by, and to fit thresholds to; None keeps the last, without thresholds.
+        dev: to choose or judge the states by; None keeps the last.
         training: the settings.
         augmentation: what the clips are shown as, while it is fitted by gradient.
         checkpoint: where the state is kept while it is fitted by gradient, and taken up again.
@@ -54,21 +52,6 @@ def fit(
     Raises:
         FloatingPointError: the loss stopped being a number.
     """
-    fitted = _fitted(head, examples, dev, training, augmentation, checkpoint, run)
-    if dev is None or not training.thresholds:
-        return fitted
-    return replace(fitted, thresholds=thresholds_on(fitted.head, dev))
-
-
-def _fitted(
-    head: EmotionHead,
-    examples: Examples,
-    dev: Examples | None,
-    training: Training,
-    augmentation: Augmentation,
-    checkpoint: Checkpoint | None,
-    run: "Run | None",
-) -> Fitted:
     if training.method != "gradient":
         from emovoz.training.closed_form import fit_in_closed_form
 

@@ -1,11 +1,8 @@
-"""Fitting a threshold a label to dev clips."""
+"""Fitting a threshold a label to clips held out."""
 
 import numpy as np
 
 from emovoz.inference.thresholds import EVEN, decisions
-from emovoz.model import EmotionHead
-from emovoz.training.examples import Examples
-from emovoz.training.pooled import scored
 
 GRID = np.arange(1, 20) / 20
 """The thresholds that are tried."""
@@ -13,12 +10,6 @@ PRIOR_CLIPS = 20
 """A label's threshold goes this many clips' worth back to 0.5."""
 FOLDS, ROUNDS = 5, 5
 """Of the cross-fit that says whether thresholds help."""
-
-
-def thresholds_on(head: EmotionHead, dev: Examples) -> dict[str, float]:
-    """Thresholds by label for a fitted head, from the dev clips."""
-    fitted = fit_thresholds(np.array(dev.targets), scored(head, dev))
-    return dict(zip(head.config.labels, map(float, fitted), strict=True))
 
 
 def fit_thresholds(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -35,10 +26,8 @@ def fit_thresholds(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
         scores: probabilities [clips, labels].
     """
     even = np.full(scores.shape[1], EVEN)
-    plain = _macro_f1(truth, decisions(scores), len(even))
-    helps = all(
-        _macro_f1(truth, _cross_fitted(truth, scores, seed), len(even)) > plain + 1e-9 for seed in range(ROUNDS)
-    )
+    plain = macro_f1(truth, decisions(scores), len(even))
+    helps = all(macro_f1(truth, _cross_fitted(truth, scores, seed), len(even)) > plain + 1e-9 for seed in range(ROUNDS))
     return _shrunk(truth, scores) if helps else even
 
 
@@ -58,7 +47,7 @@ def ascend(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
         for label in there:
             tried = np.tile(thresholds, (len(GRID), 1))
             tried[:, label] = nearest_first
-            reached = [_macro_f1(truth, decisions(scores, row), classes) for row in tried]
+            reached = [macro_f1(truth, decisions(scores, row), classes) for row in tried]
             # the first of the best: rounded, so that what differs by the order of a sum is equal
             thresholds = tried[int(np.round(reached, 12).argmax())]
     return thresholds
@@ -81,8 +70,8 @@ def _cross_fitted(truth: np.ndarray, scores: np.ndarray, seed: int) -> np.ndarra
     return found
 
 
-def _macro_f1(truth: np.ndarray, predicted: np.ndarray, classes: int) -> float:
-    """Mean F1 of the classes that occur, in truth or among the predictions."""
+def macro_f1(truth: np.ndarray, predicted: np.ndarray, classes: int) -> float:
+    """Mean F1 of the classes that occur, in truth or among the predictions; class indices [clips] each."""
     hits = np.bincount(truth[truth == predicted], minlength=classes)
     both = np.bincount(truth, minlength=classes) + np.bincount(predicted, minlength=classes)
     return float(np.mean(2 * hits[both > 0] / both[both > 0]))

@@ -1,0 +1,5 @@
+"""What the HTML pages share; their style and their marks are the templates of emovoz/evaluation."""
+
+from emovoz.page.axis import Axis, axis_of, finite
+
+__all__ = ["Axis", "axis_of", "finite"]
