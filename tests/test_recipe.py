@@ -12,8 +12,9 @@ from emovoz.reference import setting_table
 from helpers import emovoz
 
 RUNS = tuple(f"bsc-upc-{run}" for run in range(6))
-SHIPPED = ("baseline-logreg", "baseline-tfidf", *RUNS, "default", "spectrogram", "speech", "text")
-HEARD, READ = {"baseline-logreg", "default", "spectrogram", "speech", *RUNS}, {"default", "text", *RUNS[1:]}
+SVMS = ("baseline-compare-svm", "baseline-egemaps-svm")
+SHIPPED = (*SVMS, "baseline-logreg", "baseline-tfidf", *RUNS, "default", "spectrogram", "speech", "text")
+HEARD, READ = {*SVMS, "baseline-logreg", "default", "spectrogram", "speech", *RUNS}, {"default", "text", *RUNS[1:]}
 
 
 def faults_of(source: str | Path, *overrides: str) -> tuple[str, ...]:
@@ -200,7 +201,7 @@ LOGISTIC = ("training.method=logistic_regression", "model.hidden_layers=0")
         ("text", ["model.ngrams_weight=9"], "model.ngrams_weight needs a section ngrams"),
         (
             "baseline-tfidf",
-            ["augmentation.modality_dropout=0.1", "training.method=gradient"],
+            ["augmentation.modality_dropout=0.1", "training.method=gradient", "training.regularisation=1"],
             "augmentation.modality_dropout needs both speech and text",
         ),
         (

@@ -47,6 +47,7 @@ def impossible(recipe: "Recipe") -> Iterator[str]:
     yield from _without_a_modality(recipe)
     yield from _with_ngrams(recipe)
     yield from _in_the_head(recipe)
+    yield from _of_one_state(recipe)
     yield from _in_tuning(recipe)
     yield from _in_training(recipe)
     yield from _in_selection(recipe)
@@ -139,6 +140,25 @@ def _known_widths(recipe: "Recipe") -> dict[str, int]:
         layers = len(layer_numbers(section.layers, known.layers))
         widths[name] = known.dim * (layers if model.layer_mix == "concatenate" else 1)
     return branch_widths(model, widths) if widths else {}
+
+
+def _of_one_state(recipe: "Recipe") -> Iterator[str]:
+    """What needs frames, where an encoder gives one state a clip."""
+    augmentation = recipe.augmentation
+    framed = {
+        "features.stride": recipe.features.stride > 1,
+        "augmentation.crop_seconds": augmentation.crop_seconds is not None and augmentation.crop == "features",
+        "augmentation.spec_augment": augmentation.spec_augment is not None,
+    }
+    if recipe.speech is None or not any(framed.values()):
+        return  # nobody asks
+    from emovoz.encoders.known import known_encoder
+
+    known = known_encoder(recipe.speech.model)
+    if known is not None and known.frame_rate is None:
+        yield from (
+            f"{name} needs frames; {known.name} gives one state a clip" for name, asked in framed.items() if asked
+        )
 
 
 def _in_tuning(recipe: "Recipe") -> Iterator[str]:

@@ -1,14 +1,16 @@
 """Fitting: what a recipe asks of training is what happens."""
 
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from emovoz.features import ClipFeatures, collate
 from emovoz.inference import probabilities
@@ -115,6 +117,37 @@ def test_logistic_regression_is_that_of_scikit_learn() -> None:
     np.testing.assert_allclose(
         probabilities(fitted.head, test.features), theirs.predict_proba(statistics(test)), atol=2e-3
     )
+
+
+@pytest.mark.parametrize("clips", [12, 60])
+@pytest.mark.parametrize("weights", ["inverse", "none"])
+def test_a_linear_svm_is_that_of_scikit_learn(clips: int, weights: Literal["inverse", "none"]) -> None:
+    """With 12 clips there are fewer of them than values, and with 60 more; C counts by the 16 values there are."""
+    train, test = examples(clips).select([*range(clips - 4), clips - 3]), examples(30, 1)
+    model = FIXED | {"hidden_layers": 0, "dropout": 0.0, "pooling": "mean"}
+    fitted = fit(head(**model), train, None, Training(method="svm", regularisation=0.05 * 16, class_weights=weights))
+
+    def means(of: Examples) -> np.ndarray:
+        frames = [clip.by_modality["speech"].double().numpy() for clip in of.features]
+        return np.stack([np.concatenate([*x.mean(1)]) for x in frames])
+
+    theirs = make_pipeline(
+        StandardScaler(),
+        LinearSVC(C=0.05, class_weight="balanced" if weights == "inverse" else None, tol=1e-8, max_iter=100_000),
+    ).fit(means(train), train.targets)
+    expected = softmax(theirs.decision_function(means(test)), axis=1)
+    np.testing.assert_allclose(probabilities(fitted.head, test.features), expected, atol=2e-3)
+
+
+def test_a_linear_svm_of_two_labels_gives_a_label_that_was_never_seen_no_chance() -> None:
+    clips = examples(60)
+    two = clips.select([i for i in range(60) if clips.targets[i] != 1])
+    model = FIXED | {"hidden_layers": 0, "dropout": 0.0}
+    fitted = fit(head(**model), two, None, Training(method="svm", regularisation=0.01))
+    scores = probabilities(fitted.head, clips.features)
+    assert scores[:, 1].max() == 0
+    seen = np.array(clips.targets) != 1
+    assert (scores.argmax(1)[seen] == np.array(clips.targets)[seen]).mean() > 0.9
 
 
 def test_labels_that_training_has_no_clip_of_are_never_given() -> None:

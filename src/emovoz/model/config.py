@@ -45,7 +45,7 @@ class EmotionHeadConfig(PreTrainedConfig):
     pooling_heads: int = 4
     fusion: str = "time"
     standardise: bool = False
-    ngrams_weight: float = 30.0
+    ngrams_weight: float = 50.0
     hidden_layers: int = 1
     hidden_width: int = 256
     dropout: float = 0.1

@@ -66,7 +66,7 @@ class Ngrams(Section):
             counts no characters.
         words: fewest and most words of an n-gram, such as [1, 2]; none by default.
         buckets: places into which n-grams are hashed, of characters and of words each; training holds 4 bytes for each
-            place of each clip in memory, and as much again two or three times while a closed form is fitted.
+            place of each clip in memory, and 20 while a closed form is fitted.
     """
 
     characters: Sizes | None = (2, 5)

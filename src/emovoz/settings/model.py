@@ -77,7 +77,7 @@ class Model(Section):
     pooling_heads: Count = 4
     fusion: Literal["time", "time_after", "pooled", "pooled_attention", "gated", "cross_attention", "late"] = "time"
     standardise: bool = False
-    ngrams_weight: Positive = 30.0
+    ngrams_weight: Positive = 50.0
     hidden_layers: Annotated[int, Field(ge=0)] = 1
     hidden_width: Count = 256
     dropout: Fraction = 0.1

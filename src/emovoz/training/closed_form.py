@@ -80,7 +80,7 @@ def _support_vectors(
     coordinates: np.ndarray, truth: np.ndarray, weights: np.ndarray, strength: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """A linear support vector machine of each label against the others."""
-    model = LinearSVC(C=strength, dual=False, max_iter=10_000, random_state=seed)
+    model = LinearSVC(C=strength, dual=False, tol=1e-7, max_iter=10_000, random_state=seed)
     model.fit(coordinates, truth, sample_weight=weights)
     if len(model.classes_) > 2:
         return model.coef_, model.intercept_
