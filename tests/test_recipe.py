@@ -12,8 +12,9 @@ from emovoz.reference import setting_table
 from helpers import emovoz
 
 RUNS = tuple(f"bsc-upc-{run}" for run in range(6))
-SHIPPED = ("baseline-logreg", *RUNS, "default", "spectrogram", "speech", "text")
-HEARD, READ = {"baseline-logreg", "default", "spectrogram", "speech", *RUNS}, {"default", "text", *RUNS[1:]}
+SHIPPED = ("baseline-logreg", "baseline-published", *RUNS, "default", "spectrogram", "speech", "text")
+HEARD = {"baseline-logreg", "baseline-published", "default", "spectrogram", "speech", *RUNS}
+READ = {"default", "text", *RUNS[1:]}
 
 
 def faults_of(source: str | Path, *overrides: str) -> tuple[str, ...]:
