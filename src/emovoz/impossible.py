@@ -63,6 +63,7 @@ def _without_a_modality(recipe: "Recipe") -> Iterator[str]:
             "augmentation.views": augmentation.views > 0,
             "augmentation.crop_seconds": augmentation.crop_seconds is not None,
             "augmentation.spec_augment": augmentation.spec_augment is not None,
+            "training.adapt": recipe.training.adapt != "none",
         }
         yield from (f"{name} needs a section speech" for name, asked in speech.items() if asked)
         if recipe.features.stride > 1:
@@ -88,6 +89,8 @@ def _in_the_head(recipe: "Recipe") -> Iterator[str]:
     if model.standardise and learns:
         yield f"model.standardise needs pooling with nothing to learn before it; change {learns}"
     learns = _learns(recipe)
+    if training.adapt != "none" and learns:
+        yield f"training.adapt needs pooling with nothing to learn before it; change {learns}"
     if training.method == "logistic_regression" and learns:
         yield f"training.method logistic_regression can fit the last layer only; change {learns}"
     if training.method == "logistic_regression" and model.fusion in ("pooled_attention", "gated"):

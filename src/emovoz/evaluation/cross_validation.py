@@ -2,22 +2,24 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from emovoz.corpus import Corpus
+from emovoz.corpus.enrolment import enrolment_of, scored_with
 from emovoz.errors import InputError
 from emovoz.evaluation.breakdown import layer_weights
 from emovoz.evaluation.comparison import comparisons
 from emovoz.evaluation.finished import Run, keep_run, kept_run, mark_of
-from emovoz.evaluation.metrics import mean_scores
+from emovoz.evaluation.metrics import UNSCORED, mean_scores
 from emovoz.evaluation.protocol import Cut, Folds, cut_of, tell_cost
-from emovoz.evaluation.results import prediction_rows, results_of, save_results
+from emovoz.evaluation.results import decided_where_scored, prediction_rows, results_of, save_results
 from emovoz.features import FeatureStore, FrozenEncoders, View, default_store, views_of
-from emovoz.inference.thresholds import EVEN, decisions, threshold_row
+from emovoz.inference.adaptation import adaptation_told, adapted_by_speaker
+from emovoz.inference.thresholds import EVEN, threshold_row
 from emovoz.progress import progress
 from emovoz.recipe import Recipe
 from emovoz.training import check_labels, check_ready, encoded_examples, new_head, train_head
@@ -52,7 +54,7 @@ def crossval(
     finished: Path | str | None = None,
     resume: bool = False,
 ) -> CrossValidation:
-    """Cross-validate one recipe or compare several.
+    """Cross-validate one recipe or compare several; clips drawn to adapt to their speaker are not scored.
 
     Args:
         corpus: labelled clips.
@@ -85,6 +87,7 @@ def crossval(
     check_labels(corpus)
     for recipe in several:
         check_ready(recipe, dev=False)
+        enrolment_of(corpus, recipe.training.adapt, recipe.training.seed)
     views = {recipe.name: views_of(recipe.augmentation) for recipe in several}
     cut = cut_of(corpus, folds, group)
     encoders_of = _encoders_in_turn()
@@ -105,11 +108,11 @@ def crossval(
             if finished:
                 keep_run(Path(finished), run, mark)
         runs[recipe.name] = run
-    predictions = {name: run.predictions for name, run in runs.items()}
+    predictions = {name: [row for row in run.predictions if row["predicted"]] for name, run in runs.items()}
     if len(several) == 1:
         return CrossValidation(runs[names[0]].results, predictions)
     pairs = comparisons(
-        predictions,
+        {name: run.predictions for name, run in runs.items()},
         corpus.labels,
         speakers=[clip.speaker for clip in corpus],
         resamples=several[0].evaluation.bootstrap,
@@ -150,6 +153,7 @@ def _run(
     examples, extraction = encoded_examples(corpus, recipe, encoders, store, views=views, workers=workers)
     examples = pooled_where_fixed(untrained, examples)
     used = [recipe.training.seed + i for i in range(seeds)]
+    speakers = [clip.speaker or "" for clip in corpus]
     scores = np.zeros((seeds, len(corpus), len(labels)))
     thresholds = np.full_like(scores, EVEN)
     history: list[Mapping[str, Any]] = []
@@ -157,6 +161,7 @@ def _run(
     training = evaluating = 0.0
     with progress(f"cross-validating {recipe.name}", seeds * len(cut.folds)) as advance:
         for run, seed in enumerate(used):
+            enrolment = enrolment_of(corpus, recipe.training.adapt, seed)
             for number, fold in enumerate(cut.folds):
                 started = time.perf_counter()
                 fitted = train_head(
@@ -169,7 +174,11 @@ def _run(
                     part=f"fold{number}",
                 )
                 trained = time.perf_counter()
-                scores[run, fold.test] = scored(fitted.head, examples.select(fold.test))
+                test = examples.select(fold.test)
+                if enrolment:
+                    voices = adapted_by_speaker(fitted.head, examples.features, speakers, enrolment, fold.test)
+                    test = replace(test, features=voices)
+                scores[run, fold.test] = scored(fitted.head, test)
                 thresholds[run, fold.test] = threshold_row(fitted.thresholds, labels)
                 history.append(
                     {"fold": number, "seed": seed, "epochs": fitted.history, "thresholds": fitted.thresholds}
@@ -178,14 +187,15 @@ def _run(
                 training += trained - started
                 evaluating += time.perf_counter() - trained
                 advance(1)
+            scores[run, ~scored_with(len(corpus), recipe.training.adapt, enrolment)] = np.nan
     results = results_of(
         corpus,
         scores,
         labels,
         recipe,
-        protocol=cut.told(recipe, seeds),
+        protocol={**cut.told(recipe, seeds), **adaptation_told(recipe.training.adapt)},
         seeds=used,
-        folds=_fold_rows(corpus, decisions(scores, thresholds), labels, cut),
+        folds=_fold_rows(corpus, decided_where_scored(scores, thresholds), labels, cut),
         layers=layer_weights(weights, encoders),
         history=history,
         seconds={"extract": extraction.seconds, "train": training, "evaluate": evaluating},
@@ -201,7 +211,7 @@ def _fold_rows(corpus: Corpus, predicted: np.ndarray, labels: Sequence[str], cut
             "fold": number,
             # of one column just its groups
             "groups": fold.groups if len(fold.groups) > 1 else next(iter(fold.groups.values()), []),
-            "n": len(fold.test),
+            "n": round((predicted[:, fold.test] != UNSCORED).sum(1).mean()),
             "training_clips": len(fold.train),
             **mean_scores(truth[fold.test], predicted[:, fold.test], len(labels)),
         }

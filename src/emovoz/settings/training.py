@@ -43,6 +43,10 @@ class Training(Section):
         thresholds: fit a threshold a label on the dev clips: the label whose probability is the largest multiple of its
             threshold is the decision. All stay equal, which changes nothing, unless that helps on dev clips left out.
         regularisation: inverse strength `C` of logistic regression.
+        adapt: speaker adaptation: pooled speech normalised by unlabelled clips of its speaker: `all` of them, or how
+            many, drawn by seed and not scored (docs/adaptation.md). Training speakers are normalised by all their
+            clips in any case; the number says how dev and test clips are. Needs speech, the speaker of every clip,
+            and pooling with nothing to learn before it.
     """
 
     method: Literal["gradient", "logistic_regression"] = "gradient"
@@ -74,6 +78,7 @@ class Training(Section):
     dev_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.15
     thresholds: bool = False
     regularisation: Positive = 1.0
+    adapt: Literal["none", "all"] | Count = "none"
 
     @property
     def chooses_epoch(self) -> bool:

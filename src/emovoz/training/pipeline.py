@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from emovoz.corpus import Corpus, held_out
+from emovoz.corpus.enrolment import clips_by_speaker
 from emovoz.encoders.placement import compute_device, computes_in_bfloat16
 from emovoz.errors import ClipError, InputError
 from emovoz.features import (
@@ -76,6 +77,9 @@ def train(
         dev.values("label")
         dev.check_labels(labels, "the labels of training")
     check_ready(recipe, dev=dev is not None)
+    if recipe.training.adapt != "none":
+        for clips in filter(None, (corpus, dev)):
+            clips_by_speaker(clips)
     store = store or FeatureStore(default_store())
     views = views_of(recipe.augmentation)
     encoders = FrozenEncoders.of(recipe)
@@ -237,8 +241,8 @@ def new_head(recipe: Recipe, encoders: FrozenEncoders, labels: tuple[str, ...]) 
     """
     with torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed)
-        head = EmotionHead(EmotionHeadConfig.of(recipe.model, encoders.shapes, labels))
         tuned = untrained_layers(encoders)
+        head = EmotionHead(EmotionHeadConfig.of(recipe.model, encoders.shapes, labels, adapts=not tuned))
         head = TunedHead.around(head, tuned) if tuned else head
     faults = list(_unshown(head, recipe.augmentation))
     if faults:
