@@ -53,7 +53,7 @@ def test_enrolled_clips_are_scored_nowhere(store: FeatureStore, tmp_path: Path) 
     assert np.sum(told["confusion"]) == pytest.approx(54)
     assert sum(bin["n"] for bin in told["reliability"]) == pytest.approx(54)
     assert told["protocol"]["adapt"] == 3
-    assert told["protocol"]["adapt_prior_clips"] == {"mean": 3, "deviation": 10}
+    assert told["protocol"]["adapt_prior_clips"] == 3
     assert told["recipe"]["training"]["adapt"] == 3
 
 
@@ -72,6 +72,9 @@ def test_labels_of_enrolled_clips_change_nothing(store: FeatureStore) -> None:
     told, unlabelled = (evaluate(recognizer, of, adapt=3, store=store) for of in (test, blind))
     assert told.predictions == unlabelled.predictions
     assert told.results["macro_f1"] == unlabelled.results["macro_f1"]
+    assert len(told.predictions) == 2 * 9
+    with pytest.raises(InputError, match="labels every clip, but 6 were drawn"):
+        told.save_submission("submission.csv")
 
 
 def replaced(clip: Any, label: str | None) -> Any:

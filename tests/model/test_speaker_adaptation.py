@@ -30,7 +30,7 @@ def test_it_is_the_posterior_of_the_docstring(n: int) -> None:
     m, v = training.mean((0, 1)), training.var(1).mean(0)
     x, s = own.mean(0), own.var(0) * n
     offset = n / (n + 3) * (x - m)
-    variance = (10 * v + s + 3 * n / (n + 3) * (x - m) ** 2) / (10 + n)
+    variance = (3 * v + s + 3 * n / (n + 3) * (x - m) ** 2) / (3 + n)
     expected = m + (new - m - offset) * np.sqrt(v / variance)
     found = adaptation(torch.tensor(new), torch.tensor(own))
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5)

@@ -12,7 +12,7 @@ from emovoz.corpus.enrolment import Adapt
 from emovoz.errors import InputError
 from emovoz.features import ClipFeatures
 from emovoz.model import EmotionHead
-from emovoz.model.adaptation import DEVIATION_CLIPS, MEAN_CLIPS
+from emovoz.model.adaptation import PRIOR_CLIPS
 from emovoz.progress import say
 from emovoz.recipe import Recipe
 
@@ -43,7 +43,7 @@ def adaptation_told(adapt: Adapt) -> dict[str, Any]:
     return {
         "adapt": adapt,
         "adapt_enrolment": f"{whose}; no labels",
-        "adapt_prior_clips": {"mean": MEAN_CLIPS, "deviation": DEVIATION_CLIPS},
+        "adapt_prior_clips": PRIOR_CLIPS,
     }
 
 

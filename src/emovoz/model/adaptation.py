@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-MEAN_CLIPS, DEVIATION_CLIPS = 3.0, 10.0
-"""How many clips of a voice the training clips count as, for its mean and for its variance."""
+PRIOR_CLIPS = 3.0
+"""How many clips of a voice what is usual counts as."""
 
 
 class SpeakerAdaptation(nn.Module):
@@ -19,11 +19,11 @@ class SpeakerAdaptation(nn.Module):
     from it s:
 
         offset = n / (n + k) (x - m)
-        variance = (q v + s + k n / (n + k) (x - m)^2) / (q + n)
+        variance = (k v + s + k n / (n + k) (x - m)^2) / (k + n)
         adapted = m + (vector - m - offset) sqrt(v / variance)
 
-    where the prior counts as k = 3 clips for the mean and q = 10 for the variance. Of the mean it is the relevance
-    factor of MAP adaptation (Gauvain & Lee 1994). Without a clip nothing changes.
+    where the prior counts as k = 3 clips, the relevance factor of MAP adaptation (Gauvain & Lee 1994). Without a clip
+    nothing changes.
     """
 
     def __init__(self, dim: int) -> None:
@@ -31,7 +31,7 @@ class SpeakerAdaptation(nn.Module):
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("deviation", torch.ones(dim))
         # saved with the head, so that a model adapts as it did when it was measured
-        self.register_buffer("prior_clips", torch.tensor([MEAN_CLIPS, DEVIATION_CLIPS]))
+        self.register_buffer("prior_clips", torch.tensor(PRIOR_CLIPS))
         self.mean: Tensor
         self.deviation: Tensor
         self.prior_clips: Tensor
@@ -57,11 +57,11 @@ class SpeakerAdaptation(nn.Module):
         if n == 0:
             return vectors
         mean, usual = self.mean.double(), self.deviation.double() ** 2
-        k, q = self.prior_clips.double()
+        k = self.prior_clips.double()
         own = enrolment.double()
         gap = own.mean(0) - mean
         squares = ((own - own.mean(0)) ** 2).sum(0)
-        variance = (q * usual + squares + k * n / (n + k) * gap**2) / (q + n)
+        variance = (k * usual + squares + k * n / (n + k) * gap**2) / (k + n)
         # what never varied in training says nothing of a voice
         scale = torch.where(usual > 1e-14, (usual / variance.clamp_min(1e-14)).sqrt(), 1.0)
         return (mean + (vectors.double() - mean - n / (n + k) * gap) * scale).to(vectors.dtype)
