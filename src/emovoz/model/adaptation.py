@@ -46,7 +46,7 @@ class SpeakerAdaptation(nn.Module):
         """
         values = vectors.double()
         self.mean.copy_(values.mean(0))
-        groups = _positions(speakers) if all(speakers) else [list(range(len(values)))]
+        groups = by_speaker(speakers) if all(speakers) else [list(range(len(values)))]
         squares = sum(((values[own] - values[own].mean(0)) ** 2).sum(0) for own in groups)
         self.deviation.copy_((torch.as_tensor(squares) / len(values)).sqrt())
 
@@ -67,7 +67,8 @@ class SpeakerAdaptation(nn.Module):
         return (mean + (vectors.double() - mean - n / (n + k) * gap) * scale).to(vectors.dtype)
 
 
-def _positions(speakers: Sequence[str | None]) -> list[list[int]]:
+def by_speaker(speakers: Sequence[str | None]) -> list[list[int]]:
+    """Positions of the clips of each speaker."""
     rows: dict[str | None, list[int]] = {}
     for i, speaker in enumerate(speakers):
         rows.setdefault(speaker, []).append(i)

@@ -9,6 +9,7 @@ from emovoz.corpus.enrolment import Adapt
 from emovoz.features import ClipFeatures
 from emovoz.inference.adaptation import adapted
 from emovoz.model import EmotionHead
+from emovoz.model.adaptation import by_speaker
 from emovoz.randomness import clip_random
 from emovoz.training.examples import Examples
 
@@ -40,7 +41,7 @@ def adapted_examples(head: EmotionHead, examples: Examples, adapt: Adapt, seed: 
     # clips that are adapted alike, and those that they are adapted by
     alike = [
         (group, by)
-        for own in _by_speaker(examples)
+        for own in by_speaker(examples.speakers)
         for group, by in (
             [(own, own)] if adapt == "all" else [([i], _others(examples, own, i, adapt, seed)) for i in own]
         )
@@ -53,13 +54,6 @@ def adapted_examples(head: EmotionHead, examples: Examples, adapt: Adapt, seed: 
         return [found[i] for i in range(len(known))]
 
     return replace(examples, features=each(known), views=[each(view) for view in examples.views])
-
-
-def _by_speaker(examples: Examples) -> list[list[int]]:
-    rows: dict[str | None, list[int]] = {}
-    for i, speaker in enumerate(examples.speakers):
-        rows.setdefault(speaker, []).append(i)
-    return list(rows.values())
 
 
 def _others(examples: Examples, own: Sequence[int], i: int, count: int | str, seed: int) -> list[int]:
