@@ -35,6 +35,13 @@ Manifest = Annotated[
 AudioDir = Annotated[Path | None, typer.Option(help="Folder of the audio files.")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe, a YAML file or a model's folder.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, repeatable.")]
+Adapt = Annotated[
+    str | None,
+    typer.Option(
+        help="Speaker adaptation by unlabelled clips of each speaker: none, all of them, or how many, which are not "
+        "scored."
+    ),
+]
 Workers = Annotated[int, typer.Option(help="Threads that decode audio.", min=1)]
 Excluded = Annotated[
     list[str] | None, typer.Option("--exclude-label", help="Leave out clips of this label; repeatable.")
@@ -171,6 +178,7 @@ def train(
     store: Store = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.", min=0, max=2**31 - 1)] = None,
     exclude_label: Excluded = None,
+    adapt: Adapt = None,
     workers: Workers = 2,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint of a stopped training, if there is one.")
@@ -185,7 +193,7 @@ def train(
     from emovoz.training.checkpoints import checkpoint_beside, has_checkpoint, remove_checkpoint
     from emovoz.training.selected import selected_by
 
-    chosen = recipe_of(recipe, settings)
+    chosen = recipe_of(recipe, _with_adapt(settings, adapt))
     chosen = chosen if seed is None else chosen.with_seed(seed)
     check_model_directory(out)
     corpus = _corpus(manifest, audio_dir, chosen, excluded=exclude_label)
@@ -252,6 +260,7 @@ def crossval(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Runs with different seeds.", min=1)] = 3,
     exclude_label: Excluded = None,
+    adapt: Adapt = None,
     store: Store = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results.json, predictions and report.html.")] = None,
     workers: Workers = 2,
@@ -269,7 +278,7 @@ def crossval(
         check_folder(out)
     elif resume:
         raise InputError("--resume: name with --out the folder in which the stopped comparison was to be")
-    recipes = [recipe_of(name, settings) for name in recipe or ["default"]]
+    recipes = [recipe_of(name, _with_adapt(settings, adapt)) for name in recipe or ["default"]]
     needs_audio = not all(one.reads for one in recipes)
     corpus = _corpus(
         manifest, audio_dir, recipes[0], excluded=exclude_label, audio=needs_audio or audio_dir is not None
@@ -311,22 +320,30 @@ def evaluate(
         Path | None, typer.Option(help="CSV id,label of every clip, in the manifest's order.")
     ] = None,
     exclude_label: Excluded = None,
+    adapt: Adapt = None,
     store: Store = None,
     workers: Workers = 2,
     as_json: AsJson = False,
 ) -> None:
     """Score a saved model; clips without a label are predicted and not scored."""
-    from emovoz import Recognizer
+    from emovoz import InputError, Recognizer
     from emovoz import evaluate as evaluate_recognizer
+    from emovoz.corpus.enrolment import read_adapt
     from emovoz.files import check_file, check_folder
 
     if out:
         check_folder(out)
+    enrolled = read_adapt(adapt or "none")
+    if submission and isinstance(enrolled, int):
+        raise InputError(
+            f"--submission labels every clip, but with --adapt {enrolled} some are heard to adapt to their speaker; "
+            "choose --adapt all or none"
+        )
     if submission:
         check_file(submission)
     recognizer = Recognizer.from_pretrained(model)
     corpus = _corpus(manifest, audio_dir, recognizer.recipe, labels=False, excluded=exclude_label)
-    evaluation = evaluate_recognizer(recognizer, corpus, store=store_at(store), workers=workers)
+    evaluation = evaluate_recognizer(recognizer, corpus, adapt=enrolled, store=store_at(store), workers=workers)
     # saved before anything is printed: a reader that closes the pipe must not cost the results
     if out:
         evaluation.save(out)
@@ -345,6 +362,12 @@ def predict(
     ],
     form: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
     text: Annotated[str | None, typer.Option(help="What is said, where there is one clip.")] = None,
+    adapt_speaker: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Unlabelled clips of the one voice that all inputs are of; the speech is adapted to it."
+        ),
+    ] = None,
     audio_dir: AudioDir = None,
     batch_size: Annotated[int, typer.Option(help="Clips encoded together.", min=1)] = 16,
     threshold: Annotated[
@@ -366,7 +389,8 @@ def predict(
     given = _with_stdin(inputs) if len(inputs) > 1 or "-" in inputs else inputs[0]
     clips = with_text(clips_of(given, audio_dir=audio_dir), text)
     judged = failed = 0
-    predictions = recognizer.predict_each(clips, batch_size=batch_size, thresholds=thresholds)
+    voice = clips_of(adapt_speaker, audio_dir=audio_dir) if adapt_speaker else None
+    predictions = recognizer.predict_each(clips, batch_size=batch_size, thresholds=thresholds, enrolment=voice)
     for line, prediction in WRITERS[form](predictions, recognizer.labels):
         print(line, flush=True)
         judged += prediction is not None and prediction.error is None
@@ -410,6 +434,13 @@ def _corpus(
     for label in set(excluded or ()) - set(there):
         say(f"{manifest}: no clip is labelled {label!r}, so none is left out; labels: {', '.join(corpus.labels)}")
     return corpus.without(*there) if there else corpus
+
+
+def _with_adapt(settings: list[str] | None, adapt: str | None) -> list[str] | None:
+    """The settings, and that of --adapt where it is given."""
+    from emovoz.corpus.enrolment import read_adapt
+
+    return settings if adapt is None else [*(settings or ()), f"training.adapt={read_adapt(adapt)}"]
 
 
 def _with_stdin(inputs: list[str]) -> Iterator[str]:

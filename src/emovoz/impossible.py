@@ -70,6 +70,7 @@ def _without_a_modality(recipe: "Recipe") -> Iterator[str]:
             "augmentation.views": augmentation.views > 0,
             "augmentation.crop_seconds": augmentation.crop_seconds is not None,
             "augmentation.spec_augment": augmentation.spec_augment is not None,
+            "training.adapt": recipe.training.adapt != "none",
         }
         yield from (f"{name} needs a section speech" for name, asked in speech.items() if asked)
         if recipe.features.stride > 1:
@@ -106,6 +107,8 @@ def _in_the_head(recipe: "Recipe") -> Iterator[str]:
     yield from indivisible(model, _known_widths(recipe))
     if model.standardise and learns:
         yield f"model.standardise needs pooling with nothing to learn before it; change {learns}"
+    if training.adapt != "none" and _learns(recipe):
+        yield f"training.adapt needs pooling with nothing to learn before it; change {_learns(recipe)}"
     if training.method == "gradient":
         if model.fusion == "late":
             yield "model.fusion late needs training.method logistic_regression or svm"

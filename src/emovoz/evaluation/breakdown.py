@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from emovoz.corpus import Clip
-from emovoz.evaluation.metrics import mean_scores
+from emovoz.evaluation.metrics import UNSCORED, mean_scores
 from emovoz.features import FrozenEncoders
 from emovoz.inference.thresholds import decisions
 from emovoz.model import EmotionHead
@@ -25,7 +25,7 @@ def speaker_scores(
     Args:
         clips: labelled.
         truth: class indices [clips].
-        predicted: class indices [runs, clips].
+        predicted: class indices [runs, clips]; -1 where a clip is not scored.
         classes: how many labels there are.
     """
     rows: dict[str, list[int]] = {}
@@ -35,7 +35,8 @@ def speaker_scores(
     told = []
     for speaker, own in sorted(rows.items()):
         scores = mean_scores(truth[own], predicted[:, own], classes)
-        told.append({"speaker": speaker, "n": len(own), "accuracy": scores["accuracy"], "uar": scores["uar"]})
+        scored = round((predicted[:, own] != UNSCORED).sum(1).mean())
+        told.append({"speaker": speaker, "n": scored, "accuracy": scores["accuracy"], "uar": scores["uar"]})
     return told
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emovoz.evaluation.metrics import bootstrap, interval, mean_scores, units_of
+from emovoz.evaluation.metrics import UNSCORED, bootstrap, interval, mean_scores, units_of
 
 BASELINES = ("baseline-", "bsc-upc-", "published-")
 """How the names of recipes begin that others are measured against: plain ones, and the published system's."""
@@ -37,17 +37,23 @@ def comparisons(
     counts there is the one that most runs decide for.
 
     Args:
-        predictions: rows of predictions by recipe, all of the same clips and runs in the same order.
+        predictions: rows of predictions by recipe, all of the same clips and runs in the same order; where `predicted`
+            is empty, the clip is not scored in that run, nor is it compared.
         labels: what was told apart.
         speakers: of each clip; none where there is to be no interval over speakers.
         resamples, seed: of the bootstrap.
     """
     from scipy.stats import binomtest
 
-    index = {label: i for i, label in enumerate(labels)}
+    index = {"": UNSCORED, **{label: i for i, label in enumerate(labels)}}
     decided = np.array([_by_run([index[row["predicted"]] for row in rows], rows) for rows in predictions.values()])
+    # what one recipe has heard to adapt to its speaker is not asked of the others either
+    decided[:, (decided == UNSCORED).any(0)] = UNSCORED
     truth = np.array([index[row["label"]] for row in next(iter(predictions.values()))[: decided.shape[2]]])
-    right = np.array([majority(rows, labels) == truth for rows in predictions.values()])
+    asked = (decided != UNSCORED).any((0, 1))
+    right = np.array([majority(rows, labels) == truth for rows in predictions.values()])[:, asked]
+    truth, decided = truth[asked], decided[:, :, asked]
+    speakers = [speaker for speaker, kept in zip(speakers, asked, strict=False) if kept]
     whole = np.array([mean_scores(truth, runs, len(labels))["macro_f1"] for runs in decided])
     draws = {
         key: None if units is None else bootstrap(truth, decided, len(labels), units, resamples, seed)["macro_f1"]
@@ -76,11 +82,13 @@ def majority(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> np.nda
         rows: of predictions, all clips of one run after those of another.
         labels: what was told apart.
     """
-    index = {label: i for i, label in enumerate(labels)}
-    votes = np.eye(len(labels))[_by_run([index[row["predicted"]] for row in rows], rows)].sum(0)
-    scores = _by_run([[row[f"score_{label}"] for label in labels] for row in rows], rows).mean(0)
+    index = {"": UNSCORED, **{label: i for i, label in enumerate(labels)}}
+    decided = _by_run([index[row["predicted"]] for row in rows], rows)
+    votes = (decided[..., None] == np.arange(len(labels))).sum(0)
+    scores = _by_run([[row[f"score_{label}"] or 0.0 for label in labels] for row in rows], rows).sum(0)
+    runs = np.maximum((decided != UNSCORED).sum(0), 1)
     # less than one vote
-    return (votes + scores / 2).argmax(1)
+    return (votes + scores / runs[:, None] / 2).argmax(1)
 
 
 def _by_run(values: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> np.ndarray:

@@ -2,22 +2,24 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from emovoz.corpus import Corpus
+from emovoz.corpus.enrolment import enrolment_of, scored_with
 from emovoz.errors import InputError
 from emovoz.evaluation.breakdown import layer_weights, named_weights
 from emovoz.evaluation.comparison import comparisons
 from emovoz.evaluation.finished import Run, keep_run, kept_run, mark_of
-from emovoz.evaluation.metrics import mean_scores
+from emovoz.evaluation.metrics import UNSCORED, mean_scores
 from emovoz.evaluation.protocol import Cut, Folds, cut_of, tell_cost
-from emovoz.evaluation.results import prediction_rows, results_of, save_results
+from emovoz.evaluation.results import decided_where_scored, prediction_rows, results_of, save_results
 from emovoz.features import FeatureStore, FrozenEncoders, View, default_store
-from emovoz.inference.thresholds import EVEN, decisions, threshold_row
+from emovoz.inference.adaptation import adaptation_told, adapted_by_speaker
+from emovoz.inference.thresholds import EVEN, threshold_row
 from emovoz.progress import progress
 from emovoz.recipe import Recipe
 from emovoz.training import (
@@ -59,7 +61,7 @@ def crossval(
     finished: Path | str | None = None,
     resume: bool = False,
 ) -> CrossValidation:
-    """Cross-validate one recipe or compare several.
+    """Cross-validate one recipe or compare several; clips drawn to adapt to their speaker are not scored.
 
     Args:
         corpus: labelled clips.
@@ -92,6 +94,7 @@ def crossval(
     check_labels(corpus)
     for recipe in several:
         check_ready(recipe, dev=False)
+        enrolment_of(corpus, recipe.training.adapt, recipe.training.seed)
     views = {recipe.name: views_of_each(recipe) for recipe in several}
     cut = cut_of(corpus, folds, group)
     encoders_for = _encoders_in_turn(corpus.labels)
@@ -112,11 +115,11 @@ def crossval(
             if finished:
                 keep_run(Path(finished), run, mark)
         runs[recipe.name] = run
-    predictions = {name: run.predictions for name, run in runs.items()}
+    predictions = {name: [row for row in run.predictions if row["predicted"]] for name, run in runs.items()}
     if len(several) == 1:
         return CrossValidation(runs[names[0]].results, predictions)
     pairs = comparisons(
-        predictions,
+        {name: run.predictions for name, run in runs.items()},
         corpus.labels,
         speakers=[clip.speaker for clip in corpus],
         resamples=several[0].evaluation.bootstrap,
@@ -155,6 +158,7 @@ def _run(
     labels = corpus.labels
     candidates, extracting = encoded_candidates(recipe, encoders, views, corpus, store, workers=workers)
     used = [recipe.training.seed + i for i in range(seeds)]
+    speakers = [clip.speaker or "" for clip in corpus]
     scores = np.zeros((seeds, len(corpus), len(labels)))
     thresholds = np.full_like(scores, EVEN)
     history: list[Mapping[str, Any]] = []
@@ -162,6 +166,7 @@ def _run(
     training = evaluating = 0.0
     with progress(f"cross-validating {recipe.name}", seeds * len(cut.folds)) as advance:
         for run, seed in enumerate(used):
+            enrolment = enrolment_of(corpus, recipe.training.adapt, seed)
             for number, fold in enumerate(cut.folds):
                 started = time.perf_counter()
                 trained = train_head(
@@ -170,21 +175,26 @@ def _run(
                 )
                 fitted = time.perf_counter()
                 chosen = candidates[trained.chosen]
-                scores[run, fold.test] = trained.scored(chosen.examples.select(fold.test))
+                test = chosen.examples.select(fold.test)
+                if enrolment:
+                    voices = adapted_by_speaker(trained.head, chosen.examples.features, speakers, enrolment, fold.test)
+                    test = replace(test, features=voices)
+                scores[run, fold.test] = trained.scored(test)
                 thresholds[run, fold.test] = threshold_row(trained.thresholds, labels)
                 history.append({"fold": number, "seed": seed, **trained.told()})
                 weights.append(named_weights(trained.head, chosen.encoders))
                 training += fitted - started
                 evaluating += time.perf_counter() - fitted
                 advance(1)
+            scores[run, ~scored_with(len(corpus), recipe.training.adapt, enrolment)] = np.nan
     results = results_of(
         corpus,
         scores,
         labels,
         recipe,
-        protocol=cut.told(recipe, seeds),
+        protocol={**cut.told(recipe, seeds), **adaptation_told(recipe.training.adapt)},
         seeds=used,
-        folds=_fold_rows(corpus, decisions(scores, thresholds), labels, cut),
+        folds=_fold_rows(corpus, decided_where_scored(scores, thresholds), labels, cut),
         layers=layer_weights(weights),
         history=history,
         seconds={"extract": extracting, "train": training, "evaluate": evaluating},
@@ -200,7 +210,7 @@ def _fold_rows(corpus: Corpus, predicted: np.ndarray, labels: Sequence[str], cut
             "fold": number,
             # of one column just its groups
             "groups": fold.groups if len(fold.groups) > 1 else next(iter(fold.groups.values()), []),
-            "n": len(fold.test),
+            "n": round((predicted[:, fold.test] != UNSCORED).sum(1).mean()),
             "training_clips": len(fold.train),
             **mean_scores(truth[fold.test], predicted[:, fold.test], len(labels)),
         }

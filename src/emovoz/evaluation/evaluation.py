@@ -9,19 +9,25 @@ from typing import Any
 import numpy as np
 
 from emovoz.corpus import Corpus
+from emovoz.corpus.enrolment import Adapt, enrolment_of, scored_with
+from emovoz.errors import InputError
 from emovoz.evaluation.breakdown import layer_weights, named_weights
 from emovoz.evaluation.contamination import contamination, contamination_told
 from emovoz.evaluation.results import prediction_rows, results_of, save_results, table
 from emovoz.features import FeatureStore, default_store, features_of
 from emovoz.files import write_whole
-from emovoz.inference import Recognizer
+from emovoz.inference import Recognizer, pooled
+from emovoz.inference.adaptation import adaptation_told, adapted_by_speaker, advise, check_adapts
 from emovoz.inference.thresholds import threshold_row
 from emovoz.progress import say
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Results (the schema of results.json) and the prediction for each clip, in the corpus's order."""
+    """Results (the schema of results.json) and the prediction for each clip, in the corpus's order.
+
+    Clips that were drawn to adapt to their speaker have no prediction.
+    """
 
     results: dict[str, Any]
     predictions: list[dict[str, Any]]
@@ -31,7 +37,17 @@ class Evaluation:
         save_results(Path(directory), self.results, {"predictions.csv": self.predictions}, title)
 
     def save_submission(self, path: Path | str) -> None:
-        """Write `id,label` of every clip, as the challenge wants it."""
+        """Write `id,label` of every clip, as the challenge wants it.
+
+        Raises:
+            InputError: clips that were drawn to adapt to their speaker, and so have no label.
+        """
+        unjudged = self.results["data"]["n"] - len(self.predictions)
+        if unjudged:
+            raise InputError(
+                f"a submission labels every clip, but {unjudged} were drawn to adapt to their speakers; "
+                "adapt by all clips (--adapt all), or not"
+            )
         write_whole(Path(path), table([{"id": row["id"], "label": row["predicted"]} for row in self.predictions]))
 
 
@@ -39,6 +55,7 @@ def evaluate(
     recognizer: Recognizer,
     corpus: Corpus,
     *,
+    adapt: Adapt = "none",
     store: FeatureStore | None = None,
     workers: int = 2,
     protocol: Mapping[str, Any] | None = None,
@@ -50,12 +67,15 @@ def evaluate(
     Args:
         recognizer: trained.
         corpus: the clips.
+        adapt: to each speaker by unlabelled clips: `all` of the speaker's in this corpus; or how many, drawn by the
+            recipe's seed, neither predicted nor scored; or `none`. Needs the speaker of every clip.
         store: where features are kept; by default in the user's cache.
         workers: threads that decode audio.
         protocol: what the results say of how this was done.
 
     Raises:
-        InputError: clips that cannot be used, or labels that the recogniser does not know.
+        InputError: clips that cannot be used, labels that the recogniser does not know, speakers with too few clips,
+            or a recogniser that cannot adapt.
 
     >>> evaluation = evaluate(Recognizer.from_pretrained(model), corpus.split("test"))
     >>> evaluation.results["n"], len(evaluation.predictions)
@@ -63,18 +83,28 @@ def evaluate(
     """
     labels = recognizer.labels
     corpus.check_labels(labels, "the model's labels")
+    seed = recognizer.recipe.training.seed
+    enrolment = enrolment_of(corpus, adapt, seed)
+    if enrolment:
+        check_adapts(recognizer.head)
+    else:
+        advise(recognizer.recipe, "evaluate it with --adapt")
     store = store or FeatureStore(default_store())
     features, extraction = features_of(corpus, recognizer.encoders, store, workers=workers)
     started = time.perf_counter()
-    scores = recognizer.scored(features)
-    seed = recognizer.recipe.training.seed
+    vectors = pooled(recognizer.head, features)
+    if enrolment:
+        speakers = [clip.speaker or "" for clip in corpus]
+        vectors = adapted_by_speaker(recognizer.head, vectors, speakers, enrolment, range(len(corpus)))
+    scores = recognizer.decided(vectors)
+    scores[~scored_with(len(corpus), adapt, enrolment)] = np.nan
     limits = np.broadcast_to(threshold_row(recognizer.thresholds, labels), scores.shape)
     results = results_of(
         corpus,
         scores[None],
         labels,
         recognizer.recipe,
-        protocol=protocol or {"name": "hold-out", "model": recognizer.name},
+        protocol={**(protocol or {"name": "hold-out", "model": recognizer.name}), **adaptation_told(adapt)},
         seeds=[seed],
         layers=layer_weights([named_weights(recognizer.head, recognizer.encoders)]),
         history=[
@@ -95,4 +125,5 @@ def evaluate(
         say(f"{recognizer.name} does not say what it was trained on: whether these clips are among it is not known")
     for sentence in contamination_told(known):
         say(f"warning: {sentence}")
-    return Evaluation(results, prediction_rows(corpus, scores, labels, limits))
+    rows = prediction_rows(corpus, scores, labels, limits)
+    return Evaluation(results, [row for row in rows if row["predicted"]])

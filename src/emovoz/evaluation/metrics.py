@@ -13,6 +13,8 @@ SCORES = ("macro_f1", "uar", "accuracy")
 ECE_BINS = 15
 FEWEST_SPEAKERS = 5
 """For an interval over speakers: resamples of fewer are too few different ones."""
+UNSCORED = -1
+"""In the place of a predicted class: the clip is not scored in this run, as it was heard to adapt to its speaker."""
 PORTION = 100
 """Resamples weighed at a time."""
 
@@ -109,11 +111,11 @@ def confusions(truth: np.ndarray, predicted: np.ndarray, classes: int, weights: 
 
     Args:
         truth: [clips].
-        predicted: [runs, clips].
+        predicted: [runs, clips]; -1 where a clip is not scored.
         classes: how many there are.
         weights: how often each clip counts in each draw [draws, clips].
     """
-    cells = np.eye(classes * classes)[truth * classes + predicted]
+    cells = np.eye(classes * classes)[truth * classes + predicted] * (predicted != UNSCORED)[..., None]
     counts = np.einsum("dc,rck->drk", weights, cells, optimize=True)
     return counts.reshape(len(weights), len(predicted), classes, classes)
 
@@ -140,14 +142,17 @@ def calibration(truth: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
 
     Args:
         truth: class indices [clips].
-        scores: probabilities [runs, clips, classes].
+        scores: probabilities [runs, clips, classes]; NaN where a clip is not scored.
     """
-    given = np.take_along_axis(scores, truth[None, :, None], axis=2)[..., 0]
+    counted = [~np.isnan(run[:, 0]) for run in scores]
+    each = [(truth[those], run[those]) for run, those in zip(scores, counted, strict=True)]
+    whole, every = np.concatenate([of for of, _ in each]), np.concatenate([run for _, run in each])
+    given = every[np.arange(len(whole)), whole]
     # an impossible label that is the true one costs much, not everything
     surprise = -np.log(np.maximum(given, np.finfo(np.float64).eps))
-    distance = (scores**2).sum(2) - 2 * given + 1
+    distance = (every**2).sum(1) - 2 * given + 1
     return {
-        "ece": float(np.mean([expected_calibration_error(truth, run) for run in scores])),
+        "ece": float(np.mean([expected_calibration_error(of, run) for of, run in each])),
         "nll": float(surprise.mean()),
         "brier": float(distance.mean()),
         "reliability": reliability(truth, scores),
@@ -162,13 +167,14 @@ def reliability(truth: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
 
     Args:
         truth: class indices [clips].
-        scores: probabilities [runs, clips, classes].
+        scores: probabilities [runs, clips, classes]; NaN where a clip is not scored.
     """
     confidence, right = scores.max(2), scores.argmax(2) == truth
-    bins = _bins(confidence)
+    counted = ~np.isnan(confidence)
+    bins = _bins(np.where(counted, confidence, 0.0))
     rows = []
     for b in range(ECE_BINS):
-        inside = bins == b
+        inside = (bins == b) & counted
         found = bool(inside.any())
         rows.append(
             {
@@ -221,7 +227,7 @@ def _per_class(matrices: np.ndarray, labels: Sequence[str]) -> dict[str, dict[st
     }
     table = {name: np.nan_to_num(values).mean(0) for name, values in columns.items()}
     return {
-        label: {**{name: float(values[i]) for name, values in table.items()}, "support": int(support[0, i])}
+        label: {**{name: float(values[i]) for name, values in table.items()}, "support": round(support[:, i].mean())}
         for i, label in enumerate(labels)
     }
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from emovoz.corpus import Corpus
 from emovoz.evaluation.breakdown import hardest_clips, speaker_scores
-from emovoz.evaluation.metrics import SCORES, calibration, mean_scores, score
+from emovoz.evaluation.metrics import SCORES, UNSCORED, calibration, mean_scores, score
 from emovoz.evaluation.report import write_report
 from emovoz.files import write_whole
 from emovoz.inference.thresholds import decisions
@@ -42,7 +42,7 @@ def results_of(
 
     Args:
         corpus: the clips that were scored; those without a label count in no score.
-        scores: probabilities [seeds, clips, labels].
+        scores: probabilities [seeds, clips, labels]; NaN where a clip is not scored. `n` counts those of one run.
         labels: what was told apart.
         recipe: how it was trained.
         protocol: what was done, by name.
@@ -54,11 +54,12 @@ def results_of(
         thresholds: by which labels are decided [seeds, clips, labels]; None where the most probable label decides.
     """
     index = {label: i for i, label in enumerate(labels)}
-    labelled = [i for i, clip in enumerate(corpus) if clip.label]
+    counted = ~np.isnan(scores[..., 0])
+    labelled = [i for i, clip in enumerate(corpus) if clip.label and counted[:, i].any()]
     clips = [corpus.clips[i] for i in labelled]
     truth = np.array([index[clip.label or ""] for clip in clips], dtype=int)
     known = scores[:, labelled]
-    decided = decisions(scores, thresholds)[:, labelled]
+    decided = decided_where_scored(scores, thresholds)[:, labelled]
     typical = None if thresholds is None else thresholds[:, labelled].mean(0)
     measured: dict[str, Any] = dict.fromkeys((*SCORES, "per_class", "confusion"))
     calibrated: dict[str, Any] = dict.fromkeys(("ece", "nll", "brier", "reliability"))
@@ -71,7 +72,7 @@ def results_of(
             entry["macro_f1"] = mean_scores(truth, run[None], len(labels))["macro_f1"]
     return {
         "protocol": {**protocol, "interval": INTERVAL},
-        "n": len(labelled),
+        "n": round(counted[:, labelled].sum(1).mean()),
         **measured,
         "labels": list(labels),
         **calibrated,
@@ -79,7 +80,7 @@ def results_of(
         "folds": list(folds),
         "by_fold": _spread(folds),
         "speakers": speaker_scores(clips, truth, decided, len(labels)),
-        "hardest": hardest_clips(clips, truth, known.mean(0), labels, typical),
+        "hardest": hardest_clips(clips, truth, np.nanmean(known, axis=0), labels, typical),
         "layer_weights": dict(layers),
         "recipe": recipe.model_dump(),
         "data": {
@@ -91,6 +92,11 @@ def results_of(
         "seconds": dict(seconds),
         "history": list(history),
     }
+
+
+def decided_where_scored(scores: np.ndarray, thresholds: np.ndarray | None) -> np.ndarray:
+    """Class indices as `decisions` gives them, -1 where the scores are NaN: the clip is not scored."""
+    return np.where(np.isnan(scores[..., 0]), UNSCORED, decisions(scores, thresholds))
 
 
 def versions() -> dict[str, str]:
@@ -109,15 +115,19 @@ def _spread(folds: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]] |
 def prediction_rows(
     corpus: Corpus, scores: np.ndarray, labels: Sequence[str], thresholds: np.ndarray | None = None, **more: Any
 ) -> list[dict[str, Any]]:
-    """One row a clip for predictions.csv: id, true and decided label, probabilities [clips, labels]."""
-    decided = decisions(scores, thresholds)
+    """One row a clip for predictions.csv: id, true and decided label, probabilities [clips, labels].
+
+    A clip that is not scored (NaN) has no decision and no probabilities.
+    """
+    decided = decided_where_scored(scores, thresholds)
+    unscored = decided == UNSCORED
     return [
         {
             "id": clip.id,
             **{name: value[i] if isinstance(value, Sequence) else value for name, value in more.items()},
             "label": clip.label or "",
-            "predicted": labels[int(decided[i])],
-            **{f"score_{label}": float(p) for label, p in zip(labels, row, strict=True)},
+            "predicted": "" if unscored[i] else labels[int(decided[i])],
+            **{f"score_{label}": None if unscored[i] else float(p) for label, p in zip(labels, row, strict=True)},
         }
         for i, (clip, row) in enumerate(zip(corpus, scores, strict=True))
     ]

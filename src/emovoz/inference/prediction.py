@@ -17,6 +17,7 @@ class Prediction:
         transcription: the words that were used, None without any.
         modalities: what the decision rests on: `speech`, `text` or both.
         model: name of the recogniser.
+        adapted_from: from how many clips of the same voice the speech was adapted; None where it was not.
         error: why the clip could not be judged, else None.
 
     >>> Prediction("b.wav", error="silent").to_dict()
@@ -30,12 +31,14 @@ class Prediction:
     transcription: str | None = None
     modalities: tuple[str, ...] = ()
     model: str = ""
+    adapted_from: int | None = None
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The prediction as the command line prints it."""
         if self.error is not None:
             return {"id": self.id, "error": self.error}
+        adapted = {} if self.adapted_from is None else {"adapted_from": self.adapted_from}
         return {
             "id": self.id,
             "label": self.label,
@@ -44,4 +47,5 @@ class Prediction:
             "transcription": self.transcription,
             "modalities": list(self.modalities),
             "model": self.model,
+            **adapted,
         }

@@ -16,9 +16,10 @@ from emovoz.encoders.sources import download
 from emovoz.errors import ClipError, InputError
 from emovoz.features import ClipFeatures, FrozenEncoders, LongClipFeatures, encode_clips
 from emovoz.files import check_folder
+from emovoz.inference.adaptation import adapted, advise, check_adapts
 from emovoz.inference.inputs import Inputs, clips_of, with_text
 from emovoz.inference.prediction import Prediction
-from emovoz.inference.scores import probabilities
+from emovoz.inference.scores import decided, pooled
 from emovoz.inference.temperature import temperature_faults, tempered
 from emovoz.inference.thresholds import decisions, threshold_faults, threshold_row
 from emovoz.inference.training_data import TrainingData
@@ -79,9 +80,9 @@ class Recognizer:
         """The labels it tells apart."""
         return self.head.config.labels
 
-    def scored(self, clips: Sequence[ClipFeatures]) -> np.ndarray:
-        """Probability of each label for each clip, float64 [clips, labels]; a row does not depend on the others."""
-        return tempered(probabilities(self.head, clips), self.temperature)
+    def decided(self, vectors: Sequence[ClipFeatures]) -> np.ndarray:
+        """Probability of each label from what `pooled` gives, float64 [clips, labels]; no row depends on the others."""
+        return tempered(decided(self.head, vectors), self.temperature)
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> "Recognizer":
@@ -155,6 +156,7 @@ class Recognizer:
         audio_dir: str | Path | None = None,
         batch_size: int = 16,
         thresholds: Mapping[str, float] | None = None,
+        enrolment: Inputs | Iterable[Inputs] | None = None,
     ) -> list[Prediction]:
         """The emotion of each clip; a clip that cannot be judged gets a prediction with an error.
 
@@ -167,10 +169,13 @@ class Recognizer:
             batch_size: clips encoded together; it does not change the result.
             thresholds: by label, in the place of those of the model; only their proportions matter, and a label
                 without one has 0.5. The label with the largest multiple of its threshold is the decision.
+            enrolment: unlabelled clips of the one voice that all inputs are of, as files, folder, manifest or `Clip`s;
+                the speech is adapted to it (docs/adaptation.md). The inputs themselves tell nothing of the voice.
 
         Raises:
-            InputError: a manifest with faults, samples without their rate, a text for more than one clip, or a
-                threshold of an unknown label or not between 0 and 1.
+            InputError: clips to enrol that cannot be used, or a model that cannot adapt; a manifest with faults,
+                samples without their rate, a text for more than one clip, or a threshold of an unknown label or not
+                between 0 and 1.
 
         >>> import numpy as np
         >>> recognizer = Recognizer.from_pretrained(model)
@@ -180,42 +185,74 @@ class Recognizer:
         1.0
         """
         clips = with_text(clips_of(inputs, audio_dir=audio_dir, rate=rate), text)
-        return list(self.predict_each(clips, batch_size=batch_size, thresholds=thresholds))
+        voices = None if enrolment is None else clips_of(enrolment, audio_dir=audio_dir, rate=rate)
+        return list(self.predict_each(clips, batch_size=batch_size, thresholds=thresholds, enrolment=voices))
 
     def predict_each(
-        self, clips: Iterable[Clip], *, batch_size: int = 16, thresholds: Mapping[str, float] | None = None
+        self,
+        clips: Iterable[Clip],
+        *,
+        batch_size: int = 16,
+        thresholds: Mapping[str, float] | None = None,
+        enrolment: Iterable[Clip] | None = None,
     ) -> Iterator[Prediction]:
         """Predictions one after the other, as they come; see `predict`."""
         limits = threshold_row({**(self.thresholds or {}), **(thresholds or {})}, self.labels)
-        return self._predictions(clips, batch_size, limits)
+        if enrolment is None:
+            advise(self.recipe, "name their folder with --adapt-speaker")
+        voice = None if enrolment is None else self._voice(enrolment, batch_size)
+        return self._predictions(clips, batch_size, limits, voice)
 
-    def _predictions(self, clips: Iterable[Clip], batch_size: int, limits: np.ndarray) -> Iterator[Prediction]:
-        for batch in _batches(clips, batch_size):
-            for clip, row in zip(batch, self._judged(batch), strict=True):
-                if isinstance(row, ClipError):
-                    yield Prediction(clip.id, error=str(row))
+    def _voice(self, enrolment: Iterable[Clip], batch_size: int) -> list[ClipFeatures]:
+        """The pooled clips by which a voice is known."""
+        check_adapts(self.head)
+        found: list[ClipFeatures] = []
+        faults = []
+        for batch in _batches(enrolment, batch_size):
+            for clip, vectors in zip(batch, self._pooled(batch), strict=True):
+                if isinstance(vectors, ClipError):
+                    faults.append(f"{clip.describe()}: {vectors}; a voice is adapted to by sound clips alone")
+                elif self.head.speech_part not in vectors.by_modality:
+                    faults.append(f"{clip.describe()}: no audio, so it tells nothing of the voice")
                 else:
-                    yield self._prediction(clip, row, limits)
+                    found.append(vectors)
+        if faults or not found:
+            raise InputError(faults or "no clips to adapt to the speaker by")
+        return found
 
-    def _judged(self, clips: Sequence[Clip]) -> list[list[float] | ClipError]:
-        """The probability of each label for each clip, or why there is none; long recordings one at a time."""
-        judged: dict[int, list[float] | ClipError] = {}
+    def _predictions(
+        self, clips: Iterable[Clip], batch_size: int, limits: np.ndarray, voice: Sequence[ClipFeatures] | None
+    ) -> Iterator[Prediction]:
+        for batch in _batches(clips, batch_size):
+            for clip, vectors in zip(batch, self._pooled(batch), strict=True):
+                if isinstance(vectors, ClipError):
+                    yield Prediction(clip.id, error=str(vectors))
+                else:
+                    yield self._prediction(clip, vectors, limits, voice)
+
+    def _pooled(self, clips: Sequence[Clip]) -> list[ClipFeatures | ClipError]:
+        """The pooled vectors of each clip, or why there are none; long recordings one at a time."""
+        found: dict[int, ClipFeatures | ClipError] = {}
         short: dict[int, ClipFeatures] = {}
         for i, features in enumerate(encode_clips(clips, self.encoders)):
             if isinstance(features, LongClipFeatures):
                 try:
-                    judged[i] = self.scored([features])[0].tolist()
+                    found[i] = pooled(self.head, [features])[0]
                 except ClipError as error:
-                    judged[i] = error
+                    found[i] = error
             elif isinstance(features, ClipError):
-                judged[i] = features
+                found[i] = features
             else:
                 short[i] = features
-        judged |= dict(zip(short, self.scored(list(short.values())).tolist(), strict=True))
-        return [judged[i] for i in range(len(clips))]
+        found |= dict(zip(short, pooled(self.head, list(short.values())), strict=True))
+        return [found[i] for i in range(len(clips))]
 
-    def _prediction(self, clip: Clip, row: list[float], limits: np.ndarray) -> Prediction:
+    def _prediction(
+        self, clip: Clip, vectors: ClipFeatures, limits: np.ndarray, voice: Sequence[ClipFeatures] | None
+    ) -> Prediction:
         modalities = self.encoders.modalities(clip)
+        adapts = voice is not None and self.head.speech_part in vectors.by_modality
+        row = self.decided(adapted(self.head, [vectors], voice or ()) if adapts else [vectors])[0].tolist()
         return Prediction(
             id=clip.id,
             label=self.labels[int(decisions(np.array(row), limits))],
@@ -224,6 +261,7 @@ class Recognizer:
             transcription=(clip.transcription or None) if "text" in modalities else None,
             modalities=modalities,
             model=self.name,
+            adapted_from=len(voice or ()) if adapts else None,
         )
 
     def _card(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ class EmotionHeadConfig(PreTrainedConfig):
     Attributes:
         speech_layers, speech_dim, text_layers, text_dim, ngrams_layers, ngrams_dim: of the features; None without that
             branch.
+        adapts: whether it knows a usual voice, so that speakers can be adapted to it (see `SpeakerAdaptation`).
         id2label: the label of each output.
     """
 
@@ -50,9 +51,12 @@ class EmotionHeadConfig(PreTrainedConfig):
     hidden_width: int = 256
     dropout: float = 0.1
     input_dropout: float = 0.0
+    adapts: bool = False
 
     @classmethod
-    def of(cls, model: Model, shapes: Mapping[str, tuple[int, int]], labels: Sequence[str]) -> "EmotionHeadConfig":
+    def of(
+        cls, model: Model, shapes: Mapping[str, tuple[int, int]], labels: Sequence[str], *, adapts: bool = False
+    ) -> "EmotionHeadConfig":
         """The configuration for features of these (layers, dim) by branch, and these labels."""
         sizes = {
             f"{name}_{what}": size
@@ -62,6 +66,7 @@ class EmotionHeadConfig(PreTrainedConfig):
         settings: dict[str, Any] = {**model.model_dump(), **sizes}
         return cls(
             **settings,
+            adapts=adapts,
             id2label=dict(enumerate(labels)),
             label2id={label: i for i, label in enumerate(labels)},
         )

@@ -10,6 +10,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from emovoz.encoders.pretrained import load_strictly
 from emovoz.errors import InputError
+from emovoz.model.adaptation import SpeakerAdaptation
 from emovoz.model.branch import Branch, branch_of, natural_width
 from emovoz.model.config import NGRAMS, EmotionHeadConfig
 from emovoz.model.fusion import Part, fusion_of
@@ -49,6 +50,8 @@ class EmotionHead(PreTrainedModel):
         self.fusion = fusion_of(config, widths)
         self.join = join_of(config, self.fusion.dims)
         self.classifier = _classifier(config, self.join.out_dim)
+        adapts = config.adapts and self.pooling_is_fixed and self.speech_part in self.fusion.dims
+        self.adaptation = SpeakerAdaptation(self.fusion.dims[self.speech_part]) if adapts else None
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -63,6 +66,11 @@ class EmotionHead(PreTrainedModel):
     def pooling_is_fixed(self) -> bool:
         """Whether nothing before the pooled parts can learn, so that a clip's parts never change."""
         return not [*self.branches.parameters(), *self.fusion.parameters()]
+
+    @property
+    def speech_part(self) -> str:
+        """The pooled part that is speech and nothing else, where there is one."""
+        return "speech" if "speech" in self.fusion.dims or [*self.config.shapes] != ["speech"] else "joint"
 
     @property
     def layer_weights(self) -> dict[str, list[float]]:

@@ -48,6 +48,10 @@ class Training(Section):
             its threshold is the decision. All stay equal, which changes nothing, unless that helps on clips left out.
         regularisation: inverse strength of logistic regression and svm: their `C` for vectors of mean squared length
             1 about their mean, so that it need not follow the number of values.
+        adapt: speaker adaptation: pooled speech normalised by unlabelled clips of its speaker: `all` of them, or how
+            many, drawn by seed and not scored (docs/adaptation.md). Training speakers are normalised by all their
+            clips in any case; the number says how dev and test clips are. Needs speech, the speaker of every clip,
+            and pooling with nothing to learn before it.
     """
 
     method: Literal["gradient", "logistic_regression", "svm"] = "gradient"
@@ -80,6 +84,7 @@ class Training(Section):
     temperature: bool | None = None
     thresholds: bool = False
     regularisation: Positive = 1.0
+    adapt: Literal["none", "all"] | Count = "none"
 
     @property
     def chooses_epoch(self) -> bool:

@@ -31,6 +31,7 @@ class Examples(Dataset[Example]):
         frame_rate: of the speech features, Hz; None where there are none or it is unknown.
         word_places: of each clip, what `emovoz.training.word_places` says; None where crops keep all words.
         views: altered copies of all clips, each with features like `features`.
+        speakers: of each clip, None where unknown; none at all where nobody asks.
     """
 
     features: Sequence[ClipFeatures]
@@ -40,6 +41,7 @@ class Examples(Dataset[Example]):
     frame_rate: float | None = None
     word_places: Sequence[Tensor | None] | None = None
     views: Sequence[Sequence[ClipFeatures]] = ()
+    speakers: Sequence[str | None] = ()
 
     def select(self, positions: Sequence[int]) -> "Examples":
         """The examples at these positions."""
@@ -48,6 +50,7 @@ class Examples(Dataset[Example]):
             features=Picked(self.features, positions),
             targets=[self.targets[i] for i in positions],
             ids=[self.ids[i] for i in positions],
+            speakers=[self.speakers[i] for i in positions] if self.speakers else (),
             word_places=self.word_places and [self.word_places[i] for i in positions],
             views=[Picked(view, positions) for view in self.views],
         )
@@ -76,6 +79,7 @@ def labelled_examples(
         features,
         [index[label] for label in corpus.values("label")],
         [clip.id for clip in corpus],
+        speakers=[clip.speaker for clip in corpus],
         views=views,
         frame_rate=encoders.frame_rate,
     )

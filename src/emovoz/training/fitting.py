@@ -10,8 +10,10 @@ from safetensors.torch import load_file, save_file
 
 from emovoz.model import EmotionHead
 from emovoz.settings import Augmentation, Training
+from emovoz.training.adapted import adapted_examples, fit_adaptation
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples
+from emovoz.training.pooled import pooled_examples
 
 if TYPE_CHECKING:
     from emovoz.training.tracking import Run
@@ -52,6 +54,12 @@ def fit(
     Raises:
         FloatingPointError: the loss stopped being a number.
     """
+    if head.adaptation is not None:
+        examples, dev = pooled_examples(head, examples), dev and pooled_examples(head, dev)
+        fit_adaptation(head, examples)
+        dev = dev and adapted_examples(head, dev, training.adapt, training.seed)
+        # by all of them however many will enrol: shrunk statistics of few bring test clips to the same place
+        examples = adapted_examples(head, examples, "none" if training.adapt == "none" else "all", training.seed)
     if training.method != "gradient":
         from emovoz.training.closed_form import fit_in_closed_form
 

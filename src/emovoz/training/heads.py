@@ -20,8 +20,8 @@ def new_head(recipe: Recipe, encoders: FrozenEncoders, labels: tuple[str, ...]) 
     """
     with torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed)
-        head = EmotionHead(EmotionHeadConfig.of(recipe.model, encoders.shapes, labels))
         tuned = untrained_layers(encoders)
+        head = EmotionHead(EmotionHeadConfig.of(recipe.model, encoders.shapes, labels, adapts=not tuned))
         head = TunedHead.around(head, tuned) if tuned else head
     faults = list(_unshown(head, recipe.augmentation))
     if faults:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emovoz.corpus import Corpus
+from emovoz.corpus.enrolment import clips_by_speaker
 from emovoz.encoders.placement import compute_device, computes_in_bfloat16
 from emovoz.errors import ClipError, InputError
 from emovoz.features import FeatureStore, FrozenEncoders, View, default_store
@@ -63,6 +64,9 @@ def train(
         dev.values("label")
         dev.check_labels(labels, "the labels of training")
     check_ready(recipe, dev=dev is not None)
+    if recipe.training.adapt != "none":
+        for clips in filter(None, (corpus, dev)):
+            clips_by_speaker(clips)
     store = store or FeatureStore(default_store())
     views = views_of_each(recipe)
     # before anything is encoded, so that a head that cannot be is told at once

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from emovoz.corpus import Corpus, held_out, inner_folds
+from emovoz.training.adapted import adapted_examples
 from emovoz.training.candidates import Candidate
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples
@@ -75,14 +76,14 @@ def tried(work: Work, candidate: Candidate) -> Trial:
     """
     recipe, examples = candidate.recipe, candidate.examples
     if candidate.dev is not None:
-        return _judged(_fitted(work, candidate, examples, candidate.dev), candidate.dev, "the dev clips")
+        return _judged(_fitted(work, candidate, examples, candidate.dev), candidate, candidate.dev, "the dev clips")
     if recipe.inner_folds == 1:
         return _on_a_part(work, candidate)
     scores = np.zeros((len(examples), len(work.labels)))
     parts = inner_folds(work.corpus, recipe.inner_folds, group=work.group, seed=recipe.training.seed)
     for number, (rest, held) in enumerate(parts):
         fitted = learned(work.select(rest).of(f"inner{number}"), candidate.select(rest))
-        scores[held] = scored(fitted.head, examples.select(held))
+        scores[held] = _heard(fitted, candidate, examples.select(held))
     return Trial(np.array(examples.targets), scores, f"{len(parts)} inner folds", [])
 
 
@@ -101,12 +102,19 @@ def _on_a_part(work: Work, candidate: Candidate) -> Trial:
     judges = examples.select(held)
     # where it does not choose the state, the head that is kept learns from this part too, in a fit of its own
     named = work if training.chooses_epoch else work.of("held-out")
-    trial = _judged(_fitted(named, candidate, examples.select(rest), judges), judges, "a part held out")
+    trial = _judged(_fitted(named, candidate, examples.select(rest), judges), candidate, judges, "a part held out")
     return trial if training.chooses_epoch else replace(trial, fitted=None)
 
 
-def _judged(fitted: Fitted, judges: Examples, by: str) -> Trial:
-    return Trial(np.array(judges.targets), scored(fitted.head, judges), by, fitted.history, fitted)
+def _judged(fitted: Fitted, candidate: Candidate, judges: Examples, by: str) -> Trial:
+    scores = _heard(fitted, candidate, judges)
+    return Trial(np.array(judges.targets), scores, by, fitted.history, fitted)
+
+
+def _heard(fitted: Fitted, candidate: Candidate, examples: Examples) -> np.ndarray:
+    """Probabilities [clips, labels] of clips that were held out, their speakers adapted to as those of test clips."""
+    training = candidate.recipe.training
+    return scored(fitted.head, adapted_examples(fitted.head, examples, training.adapt, training.seed))
 
 
 def _fitted(work: Work, candidate: Candidate, examples: Examples, dev: Examples | None) -> Fitted:
