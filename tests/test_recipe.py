@@ -12,10 +12,12 @@ from emovoz.reference import setting_table
 from helpers import emovoz
 
 RUNS = tuple(f"bsc-upc-{run}" for run in range(6))
+GRADIENT = ("default-gradient", "speech-gradient", "text-gradient")
+DEFAULT, SPEECH, TEXT = GRADIENT
 BASELINES = ("baseline-compare-svm", "baseline-egemaps-svm", "baseline-logreg", "baseline-published", "baseline-tfidf")
-SHIPPED = (*BASELINES, *RUNS, "default", "spectrogram", "speech", "text")
-HEARD = {*BASELINES[:-1], "default", "spectrogram", "speech", *RUNS}
-READ = {"default", "text", *RUNS[1:]}
+SHIPPED = (*BASELINES, *RUNS, "default", *GRADIENT[:1], "spectrogram", "speech", *GRADIENT[1:2], "text", *GRADIENT[2:])
+HEARD = {*BASELINES[:-1], *GRADIENT[:2], "default", "spectrogram", "speech", *RUNS}
+READ = {"default", "text", GRADIENT[0], GRADIENT[2], *RUNS[1:]}
 
 
 def faults_of(source: str | Path, *overrides: str) -> tuple[str, ...]:
@@ -114,8 +116,8 @@ def test_an_unknown_setting_is_answered_with_the_nearest(override: str, fault: s
     ],
 )
 def test_a_value_that_cannot_be_is_named_with_what_was_given(override: str, fault: str) -> None:
-    first, *_ = faults_of("speech", override)
-    assert first.startswith(f"recipe speech: {fault}")
+    first, *_ = faults_of(SPEECH, override)
+    assert first.startswith(f"recipe speech-gradient: {fault}")
     assert "given: " in first
 
 
@@ -127,13 +129,13 @@ def test_a_value_that_cannot_be_is_named_with_what_was_given(override: str, faul
     ],
 )
 def test_a_value_in_the_place_of_a_section_is_answered_with_the_way(override: str, way: str) -> None:
-    (fault,) = faults_of("speech", override)
+    (fault,) = faults_of(SPEECH, override)
     assert fault.endswith(way)
 
 
 def test_several_faults_are_told_at_once() -> None:
-    faults = faults_of("speech", "training.epochs=0", "model.dropout=1", "model.poling=mean", "extra=1")
-    settings = [fault.removeprefix("recipe speech: ").split(":")[0] for fault in faults]
+    faults = faults_of(SPEECH, "training.epochs=0", "model.dropout=1", "model.poling=mean", "extra=1")
+    settings = [fault.removeprefix("recipe speech-gradient: ").split(":")[0] for fault in faults]
     assert sorted(settings) == ["extra", "model.dropout", "model.poling", "training.epochs"]
 
 
@@ -146,60 +148,84 @@ LOGISTIC = ("training.method=logistic_regression", "model.hidden_layers=0")
 @pytest.mark.parametrize(
     ("source", "overrides", "fault"),
     [
-        ("speech", ["speech=null"], "a recipe needs a section speech, text or ngrams, or several of them"),
-        ("speech", ["model.pooling=attention"], "model.standardise needs .* change model.pooling attention"),
-        ("speech", ["model.layer_norm=true"], "model.standardise needs .* change model.layer_norm true"),
-        ("speech", ["model.width=64"], "model.standardise needs .* change model.width"),
-        ("speech", ["model.layer_mix=weighted"], "model.standardise needs .* change model.layer_mix weighted"),
-        ("default", ["model.fusion=time"], "model.standardise needs .* change model.fusion time"),
-        ("speech", LOGISTIC[:1], "logistic_regression can fit the last layer only; set model.hidden_layers 0"),
+        (SPEECH, ["speech=null"], "a recipe needs a section speech, text or ngrams, or several of them"),
+        (SPEECH, ["model.pooling=attention"], "model.standardise needs .* change model.pooling attention"),
+        (SPEECH, ["model.layer_norm=true"], "model.standardise needs .* change model.layer_norm true"),
+        (SPEECH, ["model.width=64"], "model.standardise needs .* change model.width"),
+        (SPEECH, ["model.layer_mix=weighted"], "model.standardise needs .* change model.layer_mix weighted"),
+        (DEFAULT, ["model.fusion=time"], "model.standardise needs .* change model.fusion time"),
+        (SPEECH, LOGISTIC[:1], "logistic_regression can fit the last layer only; set model.hidden_layers 0"),
         (
-            "speech",
+            SPEECH,
             [*LOGISTIC, "model.standardise=false", "model.pooling=attention", "model.width=8"],
             "logistic_regression can fit the last layer only; change model.width, model.pooling attention",
         ),
-        ("speech", ["training.patience=3"], "training.patience needs training.keep best"),
+        (SPEECH, ["training.patience=3"], "training.patience needs training.keep best"),
         (
-            "speech",
+            SPEECH,
             ["training.regularisation=9"],
             "training.regularisation needs training.method logistic_regression or svm",
         ),
-        ("speech", ["augmentation.modality_dropout=0.1"], "augmentation.modality_dropout needs both speech and text"),
-        ("default", ["text=null"], "augmentation.modality_dropout needs both speech and text"),
-        ("baseline-logreg", ["augmentation.mixup=0.2"], "augmentation.mixup needs training.method gradient"),
-        ("default", LOGISTIC, "augmentation.modality_dropout needs training.method gradient"),
-        ("text", ["augmentation.crop_seconds=2"], "augmentation.crop_seconds needs a section speech"),
         (
-            "speech",
+            SPEECH,
+            ["augmentation.modality_dropout=0.1"],
+            "augmentation.modality_dropout needs both speech and text",
+        ),
+        (DEFAULT, ["text=null"], "augmentation.modality_dropout needs both speech and text"),
+        ("baseline-logreg", ["augmentation.mixup=0.2"], "augmentation.mixup needs training.method gradient"),
+        (DEFAULT, LOGISTIC, "augmentation.modality_dropout needs training.method gradient"),
+        (TEXT, ["augmentation.crop_seconds=2"], "augmentation.crop_seconds needs a section speech"),
+        (
+            SPEECH,
             ["augmentation.crop_seconds=2"],
             "augmentation.crop_seconds needs a head that learns before pooling, .*",
         ),
-        ("speech", ["augmentation.speed={}"], "augmentation.speed needs augmentation.views"),
-        ("speech", ["augmentation.probability=0.3"], "augmentation.probability needs augmentation.views"),
-        ("speech", ["augmentation.seed=1"], "augmentation.seed needs augmentation.views"),
-        ("speech", [VIEWS], "augmentation.views needs an effect, such as .*"),
-        ("speech", [VIEWS, "augmentation.gain={probability: 0}"], "augmentation.views needs an effect whose .* not 0"),
-        ("speech", [*GAIN, "augmentation.probability=0"], "augmentation.probability 0 shows none of the views; .*"),
-        ("speech", [VIEWS, "augmentation.noise={snr_db: {music: [1, 2]}}"], ".*snr_db needs the kind noise: .*"),
-        ("speech", [*GAIN, "augmentation.crop=waveform"], "augmentation.crop waveform needs augmentation.crop_seconds"),
-        ("speech", [*CROP, "augmentation.crop_seconds=0.02"], "augmentation.crop_seconds must be at least 0.025 .*"),
+        (SPEECH, ["augmentation.speed={}"], "augmentation.speed needs augmentation.views"),
+        (SPEECH, ["augmentation.probability=0.3"], "augmentation.probability needs augmentation.views"),
+        (SPEECH, ["augmentation.seed=1"], "augmentation.seed needs augmentation.views"),
+        (SPEECH, [VIEWS], "augmentation.views needs an effect, such as .*"),
         (
-            "default",
+            SPEECH,
+            [VIEWS, "augmentation.gain={probability: 0}"],
+            "augmentation.views needs an effect whose .* not 0",
+        ),
+        (
+            SPEECH,
+            [*GAIN, "augmentation.probability=0"],
+            "augmentation.probability 0 shows none of the views; .*",
+        ),
+        (
+            SPEECH,
+            [VIEWS, "augmentation.noise={snr_db: {music: [1, 2]}}"],
+            ".*snr_db needs the kind noise: .*",
+        ),
+        (
+            SPEECH,
+            [*GAIN, "augmentation.crop=waveform"],
+            "augmentation.crop waveform needs augmentation.crop_seconds",
+        ),
+        (
+            SPEECH,
+            [*CROP, "augmentation.crop_seconds=0.02"],
+            "augmentation.crop_seconds must be at least 0.025 .*",
+        ),
+        (
+            DEFAULT,
             [*CROP, "augmentation.crop_words=true"],
             "augmentation.crop_words needs augmentation.crop features.*",
         ),
-        ("text", GAIN, "augmentation.views needs a section speech"),
+        (TEXT, GAIN, "augmentation.views needs a section speech"),
         (
-            "text",
+            TEXT,
             ["ngrams={}", "model.fusion=time"],
             "a section ngrams needs .* pooled or late, not time: .*",
         ),
         (
-            "default",
+            DEFAULT,
             ["ngrams={}", "model.fusion=gated"],
             "a section ngrams needs .* pooled or late, not gated: .*",
         ),
-        ("text", ["model.ngrams_weight=9"], "model.ngrams_weight needs a section ngrams"),
+        (TEXT, ["model.ngrams_weight=9"], "model.ngrams_weight needs a section ngrams"),
         (
             "baseline-tfidf",
             ["augmentation.modality_dropout=0.1", "training.method=gradient", "training.regularisation=1"],
@@ -222,17 +248,33 @@ def test_impossible_combinations_are_named(source: str, overrides: list[str], fa
     ("source", "overrides", "fault"),
     [
         (
-            "default",
+            DEFAULT,
             ["sequence=transformer", "sequence_heads=5"],
-            "model.sequence_heads 5 does not divide 384, .*\nrecipe default: .* 5 does not divide 512, .*",
+            "model.sequence_heads 5 does not divide 384, .*\nrecipe default-gradient: .* 5 does not divide 512, .*",
         ),
-        ("speech", ["sequence=multi_head_attention", "sequence_heads=3"], ".* to one of 1, 2, 4, 8, 16, 32, or .*"),
-        ("default", ["fusion=cross_attention", "sequence_heads=7"], ".* 7 does not divide 512, .* cross_attention .*"),
+        (
+            SPEECH,
+            ["sequence=multi_head_attention", "sequence_heads=3"],
+            ".* to one of 1, 2, 4, 8, 16, 32, or .*",
+        ),
+        (
+            DEFAULT,
+            ["fusion=cross_attention", "sequence_heads=7"],
+            ".* 7 does not divide 512, .* cross_attention .*",
+        ),
         # pooled by themselves, words are 384 wide
-        ("default", ["fusion=pooled", "pooling=multi_head_attention", "pooling_heads=256"], ".* does not divide 384.*"),
-        ("speech", ["width=10", "sequence=transformer"], "model.sequence_heads 4 does not divide 10, the width .*"),
-        ("speech", ["sequence_heads=8"], "model.sequence_heads needs model.sequence .*, or model.fusion .*"),
-        ("speech", ["fusion=gated"], "model.fusion gated needs both speech and text"),
+        (
+            DEFAULT,
+            ["fusion=pooled", "pooling=multi_head_attention", "pooling_heads=256"],
+            ".* does not divide 384.*",
+        ),
+        (
+            SPEECH,
+            ["width=10", "sequence=transformer"],
+            "model.sequence_heads 4 does not divide 10, the width .*",
+        ),
+        (SPEECH, ["sequence_heads=8"], "model.sequence_heads needs model.sequence .*, or model.fusion .*"),
+        (SPEECH, ["fusion=gated"], "model.fusion gated needs both speech and text"),
     ],
 )
 def test_heads_that_do_not_divide_the_width_are_named_before_anything_is_loaded(
@@ -245,13 +287,13 @@ def test_heads_that_do_not_divide_the_width_are_named_before_anything_is_loaded(
 
 def test_concatenated_layers_are_as_wide_as_all_of_them() -> None:
     wide = ["model.standardise=false", "model.sequence=transformer", "model.sequence_heads=3"]
-    assert Recipe.load("speech", wide).model.sequence_heads == 3
-    fault = faults_of("speech", *wide, "speech.layers=[1, 2]")[0]
+    assert Recipe.load(SPEECH, wide).model.sequence_heads == 3
+    fault = faults_of(SPEECH, *wide, "speech.layers=[1, 2]")[0]
     assert "3 does not divide 1024" in fault
 
 
 def test_heads_of_an_encoder_that_is_not_known_are_left_to_be_told_when_it_is() -> None:
-    Recipe.load("speech", ["speech.model=someone/unheard-of", "model.standardise=false", "model.sequence=transformer"])
+    Recipe.load(SPEECH, ["speech.model=someone/unheard-of", "model.standardise=false", "model.sequence=transformer"])
 
 
 def test_a_closed_form_cannot_fit_a_gate() -> None:
@@ -265,12 +307,12 @@ def test_n_grams_of_nothing_are_refused() -> None:
 
 
 def test_time_fusion_of_a_single_branch_has_nothing_to_learn() -> None:
-    assert Recipe.load("speech", ["model.fusion=time"]).model.standardise
+    assert Recipe.load(SPEECH, ["model.fusion=time"]).model.standardise
 
 
 def test_overrides_are_typed_by_yaml() -> None:
     recipe = Recipe.load(
-        "speech",
+        SPEECH,
         [
             "training.epochs=3",
             "training.learning_rate=1e-4",
@@ -291,7 +333,7 @@ def test_overrides_are_typed_by_yaml() -> None:
 
 
 def test_a_section_can_be_switched_off_and_its_encoder_switches_it_on() -> None:
-    alone = Recipe.load("default", ["text=null", "augmentation.modality_dropout=0"])
+    alone = Recipe.load("default", ["text=null"])
     assert alone.text is None
     assert alone.speech == Recipe.load("default").speech
     both = Recipe.load("speech", ["model.fusion=pooled", "text.model=multilingual-e5-small", "text.layers=[6]"])

@@ -104,7 +104,7 @@ def test_speech_and_text_of_different_widths_train_together(
     speech_checkpoint("WavLM base", speech)
     text_checkpoint("BERT", text, hidden_size=48)
     models = (f"speech.model={speech}", f"text.model={text}", "speech.layers=[1, 3]", "text.layers=[2]")
-    recognizer = train(manifest, tmp_path, "default", *models, *settings, "training.epochs=2")
+    recognizer = train(manifest, tmp_path, "default-gradient", *models, *settings, "training.epochs=2")
     assert {name: branch.shape for name, branch in recognizer.encoders.branches.items()} == {
         "speech": (2, 32),
         "text": (1, 48),

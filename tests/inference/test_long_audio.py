@@ -20,7 +20,9 @@ def model(tmp_path_factory: pytest.TempPathFactory, demo: Corpus, tiny_whisper: 
     """A recogniser on the tiny Whisper, saved."""
     settings = [f"speech.model={tiny_whisper}", "speech.layers=all", "training.epochs=2"]
     store = FeatureStore(tmp_path_factory.mktemp("store"))
-    recognizer = train(demo.split("train"), Recipe.load("speech", settings), dev=demo.split("dev"), store=store)
+    recognizer = train(
+        demo.split("train"), Recipe.load("speech-gradient", settings), dev=demo.split("dev"), store=store
+    )
     folder = tmp_path_factory.mktemp("long") / "model"
     recognizer.save_pretrained(folder)
     return folder
@@ -103,7 +105,7 @@ def test_evaluation_says_what_prediction_says_however_features_are_kept(
     tiny = [f"speech.model={tiny_whisper}", "speech.layers=all", "training.epochs=1", "training.dev_fraction=0"]
     store = FeatureStore(tmp_path / "store")
     train_on = Corpus(demo.split("train").clips[::4])
-    recognizer = train(train_on, Recipe.load("speech", [*tiny, *settings]), store=store)
+    recognizer = train(train_on, Recipe.load("speech-gradient", [*tiny, *settings]), store=store)
     long = Clip("long", recording(tmp_path / "long.wav", 3), label="joy")
     clips = Corpus([long, *demo.split("test").clips[:4]])
     rows = evaluate(recognizer, clips, store=store).predictions

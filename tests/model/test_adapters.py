@@ -112,7 +112,7 @@ def test_a_recipe_trains_adapters_on_both_branches(
     settings = [f"speech.model={tiny_whisper}", f"text.model={tiny_bert}", "speech.layers=all", "text.layers=all"]
     settings += [f"model.speech_adapter={adapter}", f"model.text_adapter={adapter}", "model.width=10"]
     settings += ["model.standardise=false", "training.epochs=2", "training.dev_fraction=0", "training.weight_decay=0"]
-    recipe = Recipe.load("default", settings)
+    recipe = Recipe.load("default-gradient", settings)
     recognizer = train(clips, recipe, store=FeatureStore(tmp_path / "store"))
     norms = [recognizer.head.get_parameter(f"branches.{name}.project.1.weight") for name in SHAPES]
     assert all((norm != 1).any() for norm in norms), "what is adapted has learned"

@@ -157,7 +157,8 @@ def test_pooling_is_fixed_exactly_where_the_recipe_says_nothing_learns_before_it
         head = EmotionHead(EmotionHeadConfig.of(model, shapes, LABELS))
         assert head.pooling_is_fixed is (model.learns_before_pooling(branches=len(shapes)) is None), settings
         fixed += [(fusion, sequence)] if head.pooling_is_fixed else []
-    expected = ["pooled", "pooled_attention", "gated"] if len(shapes) == 2 else ["time", "time_after", "pooled"]
+    both = ["pooled", "late"]
+    expected = [*both, "pooled_attention", "gated"] if len(shapes) == 2 else [*both, "time", "time_after"]
     learns = pooling not in ("mean", "mean_std", "mean_quantiles", "max")
     assert set(fixed) == (set() if learns else set(product(expected, ("none", "self_attention"))))
 

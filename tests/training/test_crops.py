@@ -12,6 +12,7 @@ from emovoz import Clip, Corpus, FeatureStore, InputError, Recipe, TextEncoder, 
 from emovoz.encoders import load_speech_encoder
 from emovoz.features import ClipFeatures, FrozenEncoders, encode_clips
 from emovoz.inference import probabilities
+from emovoz.inference.temperature import tempered
 from emovoz.model import EmotionHead, EmotionHeadConfig
 from emovoz.settings import Augmentation, Model, SpecAugment
 from emovoz.training.examples import Examples, collate_examples
@@ -84,7 +85,7 @@ def test_evaluation_sees_the_whole_clip(tiny_bert: Path, tiny_whisper: Path, tmp
     (whole,) = encode_clips(corpus.clips[:1], recognizer.encoders)
     assert isinstance(whole, ClipFeatures)
     assert whole.by_modality["speech"].shape[1] == 50
-    expected = probabilities(recognizer.head, [whole])[0]
+    expected = tempered(probabilities(recognizer.head, [whole]), recognizer.temperature)[0]
     assert list(prediction.scores.values()) == pytest.approx(list(expected), abs=1e-4)
 
 
@@ -168,7 +169,7 @@ def spoken(times: bool = True) -> Corpus:
 def recipe(tiny_bert: Path, tiny_whisper: Path, *settings: str) -> Recipe:
     sections = [f"speech.model={tiny_whisper}", "speech.layers=[1]", f"text.model={tiny_bert}", "text.layers=[1]"]
     head = ["model.layer_mix=weighted", "model.standardise=false", "model.pooling=attention", "training.epochs=2"]
-    return Recipe.load("default", [*sections, *head, *settings])
+    return Recipe.load("default-gradient", [*sections, *head, *settings])
 
 
 def test_crop_words_is_refused_where_no_clip_has_times_or_they_do_not_fit(
@@ -247,7 +248,7 @@ def test_a_width_that_is_there_already_gives_nothing_to_show_stretches_to(
     store = FeatureStore(tmp_path)
     dim = load_speech_encoder(str(tiny_whisper)).dim
     settings = [f"speech.model={tiny_whisper}", "speech.layers=last", "model.standardise=false"]
-    refused = Recipe.load("speech", [*settings, f"model.width={dim}", "model.pooling=mean", shown])
+    refused = Recipe.load("speech-gradient", [*settings, f"model.width={dim}", "model.pooling=mean", shown])
     for work in (train, crossval):
         with pytest.raises(InputError, match=rf"model\.width {dim} is the width that there is"):
             work(Corpus(demo.clips[:12]), refused, store=store)

@@ -64,7 +64,7 @@ def tiny(tiny_whisper: Path, tiny_bert: Path) -> list[str]:
 def tuned(clips: Corpus, tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Recognizer, Path]:
     """A tuned recogniser, and the folder it is saved in."""
     folder = tmp_path_factory.mktemp("tuned")
-    recognizer = train(clips, Recipe.load("default", [*tiny, *LORA]), store=FeatureStore(folder / "store"))
+    recognizer = train(clips, Recipe.load("default-gradient", [*tiny, *LORA]), store=FeatureStore(folder / "store"))
     recognizer.save_pretrained(folder / "model")
     return recognizer, folder / "model"
 
@@ -75,7 +75,7 @@ def test_it_learns_what_the_frozen_encoder_does_not_tell(puzzle: Corpus, tiny_be
 
     def learned(*lora: str) -> tuple[float, float, float]:
         """Loss of the first and the last epoch, and share of the clips it gets right."""
-        recipe = Recipe.load("text", [*settings, "training.epochs=25", *lora])
+        recipe = Recipe.load("text-gradient", [*settings, "training.epochs=25", *lora])
         recognizer = train(puzzle, recipe, store=FeatureStore(tmp_path))
         right = [one.label == clip.label for one, clip in zip(recognizer.predict(puzzle), puzzle, strict=True)]
         return recognizer.history[0]["loss"], recognizer.history[-1]["loss"], float(np.mean(right))
@@ -91,7 +91,7 @@ def test_adapters_learn_at_their_own_rate(puzzle: Corpus, tiny_bert: Path, tmp_p
     moved = {}
     for rate in (1e-9, 1e-2):
         settings = [f"text.model={tiny_bert}", "text.layers=[2]", "training.epochs=1", "training.dev_fraction=0"]
-        recipe = Recipe.load("text", [*settings, f"text.lora={{last: 1, learning_rate: {rate}}}"])
+        recipe = Recipe.load("text-gradient", [*settings, f"text.lora={{last: 1, learning_rate: {rate}}}"])
         recognizer = train(puzzle, recipe, store=FeatureStore(tmp_path))
         recognizer.save_pretrained(tmp_path / "model")
         adapters = load_file(tmp_path / "model" / "text-adapter" / "adapter_model.safetensors")
@@ -147,7 +147,7 @@ def test_the_store_holds_the_frozen_states_that_training_needs_and_no_others(
     clips: Corpus, tiny: list[str], tmp_path: Path
 ) -> None:
     store = FeatureStore(tmp_path)
-    recipe = Recipe.load("default", [*tiny, *LORA])
+    recipe = Recipe.load("default-gradient", [*tiny, *LORA])
     encoders = FrozenEncoders.of(recipe)
     extract(clips, encoders, store)
     # of speech 0, 1 and 2 are mixed and layer 2 is tuned; of text 0 and 2, and both layers are
@@ -165,7 +165,7 @@ def test_without_a_store_the_same_is_learned(
     tuned: tuple[Recognizer, Path], clips: Corpus, tiny: list[str], tmp_path: Path
 ) -> None:
     recognizer, _ = tuned
-    recipe = Recipe.load("default", [*tiny, *LORA, "features.cache=false"])
+    recipe = Recipe.load("default-gradient", [*tiny, *LORA, "features.cache=false"])
     other = train(clips, recipe, store=FeatureStore(tmp_path / "none"))
     assert not (tmp_path / "none").exists()
     assert gap(other.predict(clips), recognizer.predict(clips)) <= 1e-4
@@ -173,7 +173,7 @@ def test_without_a_store_the_same_is_learned(
 
 def test_the_best_epoch_is_kept_with_its_adapters(clips: Corpus, tiny: list[str], tmp_path: Path) -> None:
     settings = [*tiny, *LORA, "training.keep=best", "training.epochs=6", "training.learning_rate=0.01"]
-    recognizer = train(clips, Recipe.load("default", settings), dev=clips, store=FeatureStore(tmp_path))
+    recognizer = train(clips, Recipe.load("default-gradient", settings), dev=clips, store=FeatureStore(tmp_path))
     scores = [epoch["dev_macro_f1"] for epoch in recognizer.history]
     results = evaluate(recognizer, clips, store=FeatureStore(tmp_path)).results
     assert results["macro_f1"]["value"] == pytest.approx(max(scores))
@@ -182,7 +182,7 @@ def test_the_best_epoch_is_kept_with_its_adapters(clips: Corpus, tiny: list[str]
 def test_cross_validation_tunes_afresh_in_every_fold(puzzle: Corpus, tiny_bert: Path, tmp_path: Path) -> None:
     settings = [f"text.model={tiny_bert}", "text.layers=[0,2]", "text.lora={last: 1}", "training.epochs=2"]
     settings += ["model.layer_mix=weighted", "model.standardise=false"]
-    recipe = Recipe.load("text", settings)
+    recipe = Recipe.load("text-gradient", settings)
     one, again = (crossval(puzzle, recipe, folds=2, seeds=1, store=FeatureStore(tmp_path)) for _ in range(2))
     assert one.predictions == again.predictions
     assert one.results["n"] == 64
@@ -231,18 +231,18 @@ def test_adapters_of_another_training_are_refused(tuned: tuple[Recognizer, Path]
 )
 def test_what_cannot_be_is_told_before_anything_is_loaded(settings: list[str], fault: str) -> None:
     with pytest.raises(InputError) as caught:
-        Recipe.load("default", settings)
+        Recipe.load("default-gradient", settings)
     assert fault in str(caught.value)
 
 
 def test_what_only_the_encoder_can_tell_is_told_before_training(tiny: list[str], clips: Corpus) -> None:
     with pytest.raises(InputError, match=r"speech\.lora\.last: 3 layers cannot be tuned; 2 of .* run up to"):
-        train(clips, Recipe.load("default", [*tiny, "speech.lora={last: 3}"]))
+        train(clips, Recipe.load("default-gradient", [*tiny, "speech.lora={last: 3}"]))
     with pytest.raises(InputError, match=r"speech\.lora: log-mel"):
-        train(clips, Recipe.load("default", [*tiny, "speech.model=log-mel", "speech.lora={last: 1}"]))
+        train(clips, Recipe.load("default-gradient", [*tiny, "speech.model=log-mel", "speech.lora={last: 1}"]))
 
 
 def test_frames_may_be_cropped_where_an_encoder_is_tuned(clips: Corpus, tiny: list[str], tmp_path: Path) -> None:
     settings = [*tiny, "speech.lora={last: 1}", "augmentation.crop_seconds=0.5", "augmentation.mixup=0.4"]
-    history = train(clips, Recipe.load("default", settings), store=FeatureStore(tmp_path)).history
+    history = train(clips, Recipe.load("default-gradient", settings), store=FeatureStore(tmp_path)).history
     assert all(np.isfinite(epoch["loss"]) for epoch in history)

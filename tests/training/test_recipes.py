@@ -30,7 +30,7 @@ NAMED = [
 
 
 def test_all_settings_can_be_named_together_and_come_back_from_a_saved_recipe() -> None:
-    recipe = Recipe.load("speech", NAMED)
+    recipe = Recipe.load("speech-gradient", NAMED)
     assert Recipe.checked(yaml.safe_load(recipe.to_yaml())) == recipe
 
 
@@ -55,7 +55,7 @@ def test_all_settings_can_be_named_together_and_come_back_from_a_saved_recipe() 
 )
 def test_what_would_do_nothing_is_refused(settings: list[str], fault: str) -> None:
     with pytest.raises(InputError, match=fault):
-        Recipe.load("speech", settings)
+        Recipe.load("speech-gradient", settings)
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from emovoz import Clip, Corpus, FeatureStore, InputError, Recipe, Recognizer, t
 from emovoz.settings import Evaluation, Text
 from helpers import emovoz
 
-FROZEN = ("default", ["model.hidden_width=16"])
-SEQUENCES = ("default", ["model.standardise=false", "model.layer_mix=weighted", "model.hidden_width=16"])
+FROZEN = ("default-gradient", ["model.hidden_width=16"])
+SEQUENCES = ("default-gradient", ["model.standardise=false", "model.layer_mix=weighted", "model.hidden_width=16"])
 ATTENTION = (SEQUENCES[0], [*SEQUENCES[1], "model.pooling=attention", "model.layer_norm=true"])
 TIME = (ATTENTION[0], [*ATTENTION[1], "model.fusion=time"])
-RESNET = ("default", [*SEQUENCES[1], "model.front_end=resnet34", "features.stride=8"])
+RESNET = ("default-gradient", [*SEQUENCES[1], "model.front_end=resnet34", "features.stride=8"])
 QUIET = ["model.dropout=0", "model.input_dropout=0", "augmentation.modality_dropout=0"]
 PLATEAU = ["training.schedule=plateau", "training.plateau_patience=1", "training.plateau_factor=0.5"]
 WITHIN = ["training.validate_every=3", "training.patience=9"]
@@ -147,7 +147,7 @@ def texts(demo: Corpus) -> Corpus:
 
 @pytest.fixture
 def recipe(tiny_bert: Path) -> Recipe:
-    return Recipe.load("text", [f"text.model={tiny_bert}", "text.layers=all", "training.epochs=3"])
+    return Recipe.load("text-gradient", [f"text.model={tiny_bert}", "text.layers=all", "training.epochs=3"])
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_where_the_waveform_is_cut_features_are_not_cut_again() -> None:
 @pytest.fixture
 def recipe(tiny_whisper: Path) -> Recipe:
     settings = [f"speech.model={tiny_whisper}", "speech.layers=all", "training.epochs=3", "augmentation.views=2"]
-    return Recipe.load("speech", [*settings, "augmentation.gain={db: [-20, 20]}"])
+    return Recipe.load("speech-gradient", [*settings, "augmentation.gain={db: [-20, 20]}"])
 
 
 def test_where_pooling_is_fixed_views_are_pooled_once_and_scales_are_those_of_the_clips(recipe: Recipe) -> None:
@@ -193,7 +193,7 @@ def test_the_command_line_fills_the_store_ahead_and_trains_compares_and_lists(
     audio, store = ["--audio-dir", "/"], ["--store", str(tmp_path / "store")]
     settings = [f"speech.model={tiny_whisper}", "speech.layers=[1, 2]", "training.epochs=2", "augmentation.views=2"]
     effects = ["augmentation.speed={}", "augmentation.noise={probability: 1}"]
-    recipe = ["--recipe", "speech", *(part for one in [*settings, *effects] for part in ("--set", one))]
+    recipe = ["--recipe", "speech-gradient", *(part for one in [*settings, *effects] for part in ("--set", one))]
 
     def run(verb: str, *more: str) -> Any:
         done = emovoz(verb, *more)

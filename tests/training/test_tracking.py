@@ -195,7 +195,7 @@ def texts(demo: Corpus) -> Corpus:
 
 def test_every_fit_is_a_run_of_its_own(texts: Corpus, tiny_bert: Path, tmp_path: Path) -> None:
     settings = [f"text.model={tiny_bert}", "text.layers=all", "training.epochs=2", "tracking.tool=tensorboard"]
-    recipe = Recipe.load("text", [*settings, f"tracking.folder={tmp_path / 'runs'}"])
+    recipe = Recipe.load("text-gradient", [*settings, f"tracking.folder={tmp_path / 'runs'}"])
     store = FeatureStore(tmp_path / "store")
     train(texts, recipe, store=store)
     crossval(texts, recipe.with_seed(4), folds=2, seeds=2, store=store)
@@ -218,7 +218,15 @@ def test_the_command_line_prints_results_alone_where_a_tool_is_told(
             [["id", "label", "transcription"], *([c.id, c.label, c.transcription] for c in texts)]
         )
     done = emovoz(
-        *["train", str(tmp_path / "clips.csv"), "--recipe", "text", "--out", str(tmp_path / "model"), "--json"],
+        *[
+            "train",
+            str(tmp_path / "clips.csv"),
+            "--recipe",
+            "text-gradient",
+            "--out",
+            str(tmp_path / "model"),
+            "--json",
+        ],
         *[f"--set=text.model={tiny_bert}", "--set=text.layers=all", "--set=training.epochs=2"],
         *["--set=tracking.tool=mlflow", f"--set=tracking.folder={tmp_path / 'runs'}"],
     )

@@ -13,7 +13,7 @@ def test_a_saved_model_trains_again_from_its_own_folder_bit_for_bit(
     demo: Corpus, tiny_bert: Path, tmp_path: Path
 ) -> None:
     texts = Corpus([Clip(c.id, transcription=c.transcription, label=c.label) for c in demo.clips[:36]])
-    recipe = Recipe.load("text", [f"text.model={tiny_bert}", "text.layers=all", "training.epochs=3"])
+    recipe = Recipe.load("text-gradient", [f"text.model={tiny_bert}", "text.layers=all", "training.epochs=3"])
     store = FeatureStore(tmp_path / "store")
     train(texts, recipe.with_seed(5), dev=texts, store=store).save_pretrained(tmp_path / "model")
     train(texts, Recipe.load(tmp_path / "model"), dev=texts, store=store).save_pretrained(tmp_path / "again")
@@ -33,7 +33,7 @@ def test_heads_that_do_not_divide_the_width_of_an_encoder_are_told_before_anythi
 ) -> None:
     texts = Corpus([Clip(c.id, transcription=c.transcription, label=c.label) for c in demo.clips[:36]])
     settings = [f"text.model={tiny_bert}", "text.layers=all", "model.sequence=transformer", "model.sequence_heads=7"]
-    recipe = Recipe.load("text", [*settings, "model.standardise=false"])
+    recipe = Recipe.load("text-gradient", [*settings, "model.standardise=false"])
     store = FeatureStore(tmp_path / "store")
     for verb in (train, crossval):
         with pytest.raises(InputError, match=r"model.sequence_heads 7 does not divide \d+, the width that"):

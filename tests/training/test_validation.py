@@ -152,7 +152,7 @@ def refused(texts: Corpus, tiny_bert: Path, tmp_path: Path) -> Callable[..., str
     """What train and crossval say of settings that they refuse, alike, before anything is encoded."""
 
     def ask(*settings: str) -> str:
-        recipe = Recipe.load("text", [f"text.model={tiny_bert}", "text.layers=all", *settings])
+        recipe = Recipe.load("text-gradient", [f"text.model={tiny_bert}", "text.layers=all", *settings])
         store = FeatureStore(tmp_path / "store")
         told = []
         for work in (train, crossval):
@@ -176,8 +176,8 @@ def test_a_plateau_has_dev_clips_where_they_are_given_or_held_out(
 ) -> None:
     settings = [f"text.model={tiny_bert}", "text.layers=all", "training.schedule=plateau", "training.epochs=2"]
     store = FeatureStore(tmp_path / "store")
-    given = train(texts, Recipe.load("text", settings), dev=texts, store=store)
-    held = train(texts, Recipe.load("text", [*settings, "training.keep=best"]), store=store)
+    given = train(texts, Recipe.load("text-gradient", settings), dev=texts, store=store)
+    held = train(texts, Recipe.load("text-gradient", [*settings, "training.keep=best"]), store=store)
     for recognizer in (given, held):
         assert all(entry["dev_macro_f1"] is not None for entry in recognizer.history)
 
