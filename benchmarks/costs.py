@@ -66,7 +66,7 @@ def _epoch(learn: Corpus, judge: Corpus, store: FeatureStore, settings: list[str
 
     def run(epochs: int) -> float:
         shown = ["model.pooling=attention", "model.standardise=false", f"training.epochs={epochs}", *settings]
-        recipe = Recipe.load("speech", shown)
+        recipe = Recipe.load("speech-gradient", shown)
         return _seconds(lambda: train(learn, recipe, dev=judge, store=store))
 
     run(1)

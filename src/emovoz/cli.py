@@ -153,7 +153,9 @@ def extract(
     chosen = recipe_of(recipe, settings)
     corpus = _corpus(manifest, audio_dir, chosen, labels=False)
     views = views_of(chosen.augmentation)
-    done = extract_corpus(corpus, FrozenEncoders.of(chosen), store_at(store), views=views, workers=workers)
+    # the first of those that a grid lets be chosen from holds what all of them keep
+    encoders, *_ = FrozenEncoders.of_each(chosen.candidates())
+    done = extract_corpus(corpus, encoders, store_at(store), views=views, workers=workers)
     if as_json:
         print(json.dumps(done.to_dict()))
         return
@@ -214,6 +216,9 @@ def train(
     remove_checkpoint(checkpoint)
     scores = [entry["dev_macro_f1"] for entry in recognizer.history if entry["dev_macro_f1"] is not None]
     dev_score = (max(scores) if chosen.training.keep == "best" else scores[-1]) if scores else None
+    held_out = recognizer.held_out
+    if dev_score is None and held_out:
+        dev_score = held_out["macro_f1"]
     summary = {
         "model": str(out),
         "clips": len(corpus),
@@ -228,7 +233,11 @@ def train(
         return
     print(f"trained on {len(corpus)} clips, {len(recognizer.labels)} labels: {', '.join(recognizer.labels)}")
     if dev_score is not None:
-        print(f"dev macro-F1 {dev_score:.3f} ({_dev_meaning(chosen, given=dev is not None)})")
+        meaning = _dev_meaning(chosen, given=dev is not None)
+        if held_out and (recognizer.selected or not scores):
+            what = "chose the settings" if recognizer.selected else "gave the temperature"
+            meaning = f"on {held_out['clips']} clips, {held_out['by']}, which {what}; evaluate on other clips"
+        print(f"dev macro-F1 {dev_score:.3f} ({meaning})")
     if recognizer.selected:
         print(f"selected: {selected_by(recognizer.selected)}")
     if recognizer.temperature is not None:

@@ -30,8 +30,8 @@ _NEEDS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
 """A setting that does something only where another of its section has one of these values."""
 
 _SELECTABLE = ("speech", "text", "features", "augmentation", "model", "training")
-_NOT_SELECTABLE = ("seed", "dev_fraction", "temperature", "thresholds")
-"""They decide the clips held out, or nothing that is told of these by macro-F1."""
+_NOT_SELECTABLE = ("seed", "dev_fraction", "temperature", "thresholds", "adapt")
+"""They decide the clips held out, how clips are tested, or nothing that is told of these by macro-F1."""
 
 _BY_GRADIENT = (
     "accumulation", "optimiser", "schedule", "warmup", "gradient_clip", "precision", "loss", "label_smoothing",
@@ -80,6 +80,8 @@ def _without_a_modality(recipe: "Recipe") -> Iterator[str]:
         yield from (f"{name} needs a section text" for name, asked in text.items() if asked)
     if (recipe.speech is None or recipe.text is None) and model.fusion in _RELATING:
         yield f"model.fusion {model.fusion} needs both speech and text"
+    if model.fusion == "late" and recipe.training.class_weights != "inverse":
+        yield "model.fusion late needs training.class_weights inverse: else it counts how frequent labels are twice"
     if model.fusion == "late" and len([part for part in (recipe.speech, recipe.text, recipe.ngrams) if part]) < 2:
         yield "model.fusion late needs two of speech, text and ngrams, or all"
     if augmentation.modality_dropout and (recipe.speech is None or not recipe.reads):

@@ -88,8 +88,8 @@ def test_all_leaves_out_one_group_at_a_time() -> None:
     assert told(cut)["name"] == "leave-one-group-out"
 
 
-def told(cut: Cut, seeds: int = 2, **training: Any) -> dict[str, Any]:
-    return cut.told(Recipe.load("speech", [f"training.{key}={value}" for key, value in training.items()]), seeds)
+def told(cut: Cut, recipe: str = "speech-gradient", **training: Any) -> dict[str, Any]:
+    return cut.told(Recipe.load(recipe, [f"training.{key}={value}" for key, value in training.items()]), 2)
 
 
 def test_the_protocol_tells_columns_fits_and_clips() -> None:
@@ -106,10 +106,11 @@ def test_the_protocol_tells_columns_fits_and_clips() -> None:
 
 
 def test_the_protocol_tells_what_was_selected_within_the_training_clips() -> None:
-    cut = cut_of(crossed(), 3, "speaker")
+    cut, by = cut_of(crossed(), 3, "speaker"), "by clips held out of the training clips"
     assert told(cut)["selection"] is None
-    assert told(cut, keep="best")["selection"] == "nested: epoch by clips held out of the training clips"
-    assert told(cut, thresholds="true")["selection"] == "nested: thresholds by clips held out of the training clips"
+    assert told(cut, keep="best")["selection"] == f"nested: epoch {by}"
+    assert told(cut, thresholds="true")["selection"] == f"nested: thresholds {by}"
+    assert told(cut, "speech")["selection"] == f"nested: settings, temperature {by}"
 
 
 def test_the_cost_is_told(shown: Callable[[], str]) -> None:

@@ -97,7 +97,9 @@ def test_a_missing_file_is_an_error_of_its_own(recognizer: Recognizer) -> None:
 def test_saved_and_loaded_it_says_the_same(recognizer: Recognizer, demo: Corpus, tmp_path: Path) -> None:
     clips = Corpus(demo.clips[:3])
     before = recognizer.predict(clips)
-    Recognizer(recognizer.head, recognizer.encoders, recognizer.recipe).save_pretrained(tmp_path / "copy")
+    temperature = recognizer.temperature
+    copy = Recognizer(recognizer.head, recognizer.encoders, recognizer.recipe, temperature=temperature)
+    copy.save_pretrained(tmp_path / "copy")
     after = Recognizer.from_pretrained(tmp_path / "copy").predict(clips)
     assert [one.scores for one in before] == [one.scores for one in after]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy"]

@@ -200,12 +200,12 @@ def test_every_fit_is_a_run_of_its_own(texts: Corpus, tiny_bert: Path, tmp_path:
     train(texts, recipe, store=store)
     crossval(texts, recipe.with_seed(4), folds=2, seeds=2, store=store)
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
-        "text-seed0",
-        "text-seed0-held-out",
-        *(f"text-seed{seed}-fold{fold}" for seed in (4, 5) for fold in (0, 1)),
+        "text-gradient-seed0",
+        "text-gradient-seed0-held-out",
+        *(f"text-gradient-seed{seed}-fold{fold}" for seed in (4, 5) for fold in (0, 1)),
     ]
     # what learns from all clips has no dev clips, and what measures it has
-    for name, scored in {"text-seed0": False, "text-seed0-held-out": True}.items():
+    for name, scored in {"text-gradient-seed0": False, "text-gradient-seed0-held-out": True}.items():
         (folder,) = (tmp_path / "runs" / name).iterdir()
         assert ("eval/macro_f1" in events(folder)) == scored
 

@@ -27,7 +27,7 @@ from emovoz.training import (
     check_labels,
     check_ready,
     encoded_candidates,
-    encoders_of,
+    new_head,
     train_head,
     views_of_each,
 )
@@ -131,7 +131,7 @@ def crossval(
 
 
 def _encoders_in_turn(labels: tuple[str, ...]) -> Callable[[Recipe], list[FrozenEncoders]]:
-    """What loads the encoders of a recipe's candidates, holding those it gave last: recipes in a row may share."""
+    """What loads the encoders of a recipe's candidates and checks their heads; recipes in a row may share encoders."""
     held: dict[str, list[FrozenEncoders]] = {}
 
     def encoders_for(recipe: Recipe) -> list[FrozenEncoders]:
@@ -139,7 +139,9 @@ def _encoders_in_turn(labels: tuple[str, ...]) -> Callable[[Recipe], list[Frozen
         if wanted not in held:
             # never those of two recipes at once: they may take gigabytes
             held.clear()
-            held[wanted] = encoders_of(recipe, labels)
+            held[wanted] = FrozenEncoders.of_each(recipe.candidates())
+        for candidate, encoders in zip(recipe.candidates(), held[wanted], strict=True):
+            new_head(candidate, encoders, labels)
         return held[wanted]
 
     return encoders_for

@@ -151,6 +151,7 @@ def _selection(recipe: Recipe) -> str | None:
     chosen = {
         "settings": bool(recipe.selection.grid),
         "epoch": training.chooses_epoch,
+        "temperature": training.temperature is True or (training.temperature is None and recipe.closed_form),
         "thresholds": training.thresholds,
     }
     names = ", ".join(name for name, asked in chosen.items() if asked)

@@ -47,6 +47,7 @@ class Recognizer:
         thresholds: by label, what the decision is taken by (see `emovoz.inference.thresholds`); by default the most
             probable label is the decision, which is what equal thresholds give.
         selected: which settings were chosen in training, among which, and by what.
+        held_out: macro-F1 in training on clips held out, and which these were.
 
     >>> recognizer = Recognizer.from_pretrained(model)
     >>> recognizer.labels
@@ -69,11 +70,13 @@ class Recognizer:
         temperature: float | None = None,
         thresholds: Mapping[str, float] | None = None,
         selected: Mapping[str, Any] | None = None,
+        held_out: Mapping[str, Any] | None = None,
     ) -> None:
         self.head, self.encoders, self.recipe, self.name = head, encoders, recipe, name
         self.history, self.data, self.trained_on = history or [], data, trained_on
         self.temperature, self.selected = temperature, dict(selected) if selected else None
         self.thresholds = dict(thresholds) if thresholds else None
+        self.held_out = dict(held_out) if held_out else None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -120,6 +123,7 @@ class Recognizer:
             temperature=temperature,
             thresholds=thresholds,
             selected=card.get("selected"),
+            held_out=card.get("held_out"),
         )
 
     def save_pretrained(self, directory: str | Path) -> None:
@@ -286,6 +290,7 @@ class Recognizer:
             "thresholds": self.thresholds,
             "selected": self.selected,
             "history": self.history,
+            "held_out": self.held_out,
         }
 
 

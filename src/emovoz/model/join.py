@@ -49,7 +49,7 @@ class Join(nn.Module, ABC):
 
 
 class SideBySide(Join):
-    """The parts one after the other, a learned vector in the place of an absent one; of n-grams, zeros: no n-gram."""
+    """The parts one after the other, a learned vector in the place of an absent one; of n-grams the average one."""
 
     def __init__(self, dims: Mapping[str, int], *, standardise: bool, ngrams_weight: float = 1.0) -> None:
         super().__init__(dims, standardise=standardise, ngrams_weight=ngrams_weight)
@@ -142,27 +142,34 @@ class Standardise(nn.Module):
 class TfIdf(nn.Module):
     """Term frequencies times inverse document frequencies, measured once over the training clips, at one length.
 
-    A term of n clips that is in d of them has ln((1 + n) / (1 + d)) + 1, as in scikit-learn.
+    A term of n clips that is in d of them has ln((1 + n) / (1 + d)) + 1, as in scikit-learn. From every vector the
+    mean of the training clips is taken, so that zeros, which stand for an absent one, are the average one.
 
     Args:
         dim: terms.
-        weight: Euclidean length that every vector is brought to; one without a term stays zero.
+        weight: Euclidean length that every vector is brought to, before the mean is taken.
     """
 
     def __init__(self, dim: int, weight: float) -> None:
         super().__init__()
         self.weight = weight
         self.register_buffer("idf", torch.ones(dim))
+        self.register_buffer("mean", torch.zeros(dim))
         self.idf: Tensor
+        self.mean: Tensor
 
     @torch.no_grad()
     def fit(self, vectors: Tensor) -> None:
         """Measure term frequencies [clips, dim]."""
         found = (vectors > 0).sum(0).double()
         self.idf.copy_(torch.log((1 + len(vectors)) / (1 + found)) + 1)
+        self.mean.copy_(self._weighed(vectors).mean(0, dtype=torch.float64))
 
     def forward(self, vectors: Tensor) -> Tensor:
         """[batch, dim] -> [batch, dim]."""
+        return self._weighed(vectors) - self.mean
+
+    def _weighed(self, vectors: Tensor) -> Tensor:
         return self.weight * normalize(vectors * self.idf, dim=1)
 
 

@@ -22,7 +22,8 @@ def fit_in_closed_form(head: EmotionHead, examples: Examples, training: Training
 
     What comes before the classifier must have nothing to learn; the recipe sees to that. An absent part counts as an
     average one. With fusion `late` each part has a model of its own, fitted to the clips that have it, and their logits
-    are added: a product of experts (Hinton 2002), right where the parts are independent given the label.
+    are added: a product of experts (Hinton 2002), right where labels weigh the same, and the parts are independent given
+    the label.
     """
     pooled = pooled_examples(head, examples)
     fit_scales(head, pooled)
@@ -36,7 +37,7 @@ def fit_in_closed_form(head: EmotionHead, examples: Examples, training: Training
     layer.weight.zero_()
     layer.bias.zero_()
     for columns, there in _parts(head, batch, vectors):
-        seen, weights, bias = _fitted(vectors[there][:, columns], targets[there], training, len(head.config.labels))
+        seen, weights, bias = _fitted(vectors[:, columns][there], targets[there], training, len(head.config.labels))
         _add(layer, columns, seen, weights, bias)
     # what was never seen gets no chance
     layer.bias[torch.from_numpy(np.setdiff1d(np.arange(len(layer.bias)), targets))] = -1e4
@@ -69,7 +70,8 @@ def _fitted(
     # relative to the squared length of the vectors, so that a strength means the same for few values and for many
     length = float((space.coordinates**2).sum(1).mean())
     strength = training.regularisation / max(length, 1e-12)
-    if training.method == "svm":
+    # of a single label, or of clips that are all alike, there is nothing that a margin could be between
+    if training.method == "svm" and len(seen) > 1 and space.coordinates.shape[1]:
         layer, bias = _support_vectors(space.coordinates, truth, weights, strength, training.seed)
     else:
         layer, bias = logistic_regression(space.coordinates, truth, weights, strength)

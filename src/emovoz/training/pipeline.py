@@ -93,6 +93,7 @@ def train(
         temperature=trained.temperature,
         thresholds=trained.thresholds,
         selected=trained.selected,
+        held_out=trained.held_out,
     )
 
 
@@ -119,7 +120,7 @@ def _without_dev(recipe: Recipe, training: Training) -> Iterator[str]:
         asked = {
             "training.keep best": (training.chooses_epoch, "set keep to last"),
             "training.thresholds": (by_a_part and training.thresholds, "set thresholds to false"),
-            "training.temperature": (by_a_part and training.temperature is True, "set temperature to false"),
+            "training.temperature": (by_a_part and _tempers(recipe, training), "set temperature to false"),
             "selection": (by_a_part and recipe.selection.grid, "set selection.folds to 2 or more"),
         }
         for name, (needed, way) in asked.items():
@@ -130,6 +131,10 @@ def _without_dev(recipe: Recipe, training: Training) -> Iterator[str]:
             "training.schedule plateau needs dev clips to score: give some, or set training.keep to best, which holds "
             "some out, or choose another schedule"
         )
+
+
+def _tempers(recipe: Recipe, training: Training) -> bool:
+    return training.temperature is True or (training.temperature is None and recipe.selection.folds == 1)
 
 
 def check_labels(corpus: Corpus) -> None:

@@ -31,6 +31,7 @@ class Trained:
         temperature, thresholds: fitted to clips held out; None where none are.
         selected: what was chosen, by which clips, and the macro-F1 of all candidates there; None where there was
             nothing to choose.
+        held_out: macro-F1 on clips held out, which clips these are and how many; None where none were.
     """
 
     head: EmotionHead
@@ -39,6 +40,7 @@ class Trained:
     temperature: float | None = None
     thresholds: dict[str, float] | None = None
     selected: dict[str, Any] | None = None
+    held_out: dict[str, Any] | None = None
 
     def scored(self, examples: Examples) -> np.ndarray:
         """Probabilities [clips, labels] of clips as the candidate that was chosen sees them."""
@@ -88,7 +90,9 @@ def train_head(work: Work, candidates: Sequence[Candidate], *, measure: bool = F
         calibrated(trial.targets, trial.scores, candidate.recipe.training, work.labels) if calibrates else (None, None)
     )
     selected = _selected([one.recipe for one in candidates], chosen, scores, trial) if recipe.selection.grid else None
-    return Trained(fitted.head, chosen, trial.history or fitted.history, temperature, thresholds, selected)
+    held_out = {"macro_f1": scores[chosen], "by": trial.by, "clips": len(trial.targets)}
+    history = trial.history or fitted.history
+    return Trained(fitted.head, chosen, history, temperature, thresholds, selected, held_out)
 
 
 def holds_out(recipe: Recipe) -> bool:
