@@ -35,7 +35,7 @@ def test_fitted_thresholds_are_told() -> None:
         for each in ((even, one, other), (one, other, one), (even, even, even))
     ]
     some, every, none = (Page(run).words() for run in told)
-    means = "Thresholds, fitted on dev clips: anger 0.50, joy 0.25, sadness 0.50 (means of 2 fits; in the others"
+    means = "Thresholds, fitted on clips held out: anger 0.50, joy 0.25, sadness 0.50 (means of 2 fits; in the others"
     assert means in some
     assert "joy 0.23, sadness 0.50 (means of 3 fits)" in every
     assert "Thresholds, fitted on dev clips: none would help on other clips, so the most probable" in none

@@ -134,7 +134,8 @@ def _without_dev(recipe: Recipe, training: Training) -> Iterator[str]:
 
 
 def _tempers(recipe: Recipe, training: Training) -> bool:
-    return training.temperature is True or (training.temperature is None and recipe.selection.folds == 1)
+    by_folds = recipe.selection.folds == 1 and not recipe.selection.grid
+    return training.temperature is True or (training.temperature is None and by_folds)
 
 
 def check_labels(corpus: Corpus) -> None:
