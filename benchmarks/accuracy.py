@@ -107,8 +107,8 @@ def _pairs(scratch: Path, store: Path) -> list[str]:
     broken = _crossval([shuffled, *options], ["default"], scratch / "broken", store)
     return [
         "*constructed* pairs: each clip of spanish-elicited with a random EmoSPeech 2024 transcript of the same label",
-        f"(seed {SEED}); 7 folds that share neither speakers nor transcripts, six classes, one seed. No two speakers",
-        "share a transcript; of fear there are 19 in all, so they repeat. The last row: the same transcripts dealt anew",
+        f"(seed {SEED}); 7 folds that share neither speakers nor transcripts, six classes, one seed. No two",
+        "speakers share a transcript; of fear there are 19 in all, so they repeat. The last row: the same dealt anew",
         "to the clips of a fold, whatever their label, in training and test.",
         "",
         *_table({**results, "runs": {**results["runs"], "default, texts shuffled": broken}}),

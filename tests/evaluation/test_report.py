@@ -38,7 +38,7 @@ def test_fitted_thresholds_are_told() -> None:
     means = "Thresholds, fitted on clips held out: anger 0.50, joy 0.25, sadness 0.50 (means of 2 fits; in the others"
     assert means in some
     assert "joy 0.23, sadness 0.50 (means of 3 fits)" in every
-    assert "Thresholds, fitted on dev clips: none would help on other clips, so the most probable" in none
+    assert "Thresholds, fitted on clips held out: none would help on other clips, so the most probable" in none
 
 
 def test_a_fitted_temperature_is_told() -> None:

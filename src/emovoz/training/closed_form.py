@@ -22,7 +22,7 @@ def fit_in_closed_form(head: EmotionHead, examples: Examples, training: Training
 
     What comes before the classifier must have nothing to learn; the recipe sees to that. An absent part counts as an
     average one. With fusion `late` each part has a model of its own, fitted to the clips that have it, and their logits
-    are added: a product of experts (Hinton 2002), right where labels weigh the same and parts are independent given one.
+    are added: a product of experts (Hinton 2002), right where parts are independent given the label.
     """
     pooled = pooled_examples(head, examples)
     fit_scales(head, pooled)
