@@ -116,7 +116,7 @@ def _pairs(scratch: Path, store: Path) -> list[str]:
 
 
 GRADIENT = ["training.method=gradient", "training.epochs=20", "ngrams=null", "training.regularisation=1"]
-SEQUENCES = ["model.standardise=false", "model.width=128", "model.pooling=attention"]
+SEQUENCES = ["model.standardise=false", "model.width=128", "model.pooling=attention", "training.epochs=6"]
 FUSIONS = {
     "pooled": ["model.fusion=pooled"],
     "pooled-attention": [*GRADIENT, "model.fusion=pooled_attention"],

@@ -22,7 +22,7 @@ def check_adapts(head: EmotionHead) -> None:
     if head.adaptation is None:
         raise InputError(
             "this model cannot adapt to a speaker: that needs speech, and pooling with nothing to learn before it "
-            "(as in baseline-logreg), whose vectors were measured in training; train one with --adapt all"
+            "(as in speech and default), whose vectors were measured in training; train one with --adapt all"
         )
 
 
