@@ -36,7 +36,8 @@ def test_tf_idf_is_that_of_scikit_learn(settings: dict[str, Any], theirs: list[d
     assert frequencies.shape == (len(TEXTS), encoder.dim)
     scale = TfIdf(encoder.dim, weight=7.0)
     scale.fit(frequencies)
-    np.testing.assert_allclose(scale(frequencies).numpy(), 7 * expected, atol=1e-5)
+    # about the mean of the clips it was measured on
+    np.testing.assert_allclose(scale(frequencies).numpy(), 7 * (expected - expected.mean(0)), atol=1e-5)
 
 
 def test_case_and_the_way_accents_are_written_make_no_difference_and_accents_do() -> None:
