@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+
+from emovoz import InputError, Recipe
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Real data beside the project; tests that need it skip where it is absent."""
@@ -36,3 +39,10 @@ def write_manifest(path: Path, rows: list[dict[str, str]]) -> Path:
 def relative_gap(one: torch.Tensor, other: torch.Tensor) -> float:
     """The largest difference of any layer [layer, time, dim], in shares of that layer's largest magnitude."""
     return float(((one - other).abs().amax((1, 2)) / other.abs().amax((1, 2))).max())
+
+
+def faults_of(source: str | Path, *overrides: str) -> tuple[str, ...]:
+    """What is wrong with a recipe."""
+    with pytest.raises(InputError) as caught:
+        Recipe.load(source, overrides)
+    return caught.value.faults

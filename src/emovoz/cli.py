@@ -6,18 +6,26 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from emovoz.audit_cli import audit
 from emovoz.lookup_cli import AsJson, encoders, recipe_of, recipes
+from emovoz.options import (
+    Adapt,
+    AudioDir,
+    Excluded,
+    Manifest,
+    RecipeName,
+    Settings,
+    Workers,
+    corpus_of,
+    with_adapt,
+)
 from emovoz.store_cli import Store, store_at
 from emovoz.store_cli import app as store_verbs
-
-if TYPE_CHECKING:
-    from emovoz import Corpus
-    from emovoz import Recipe as RecipeOf
+from emovoz.train_cli import train
 
 app = typer.Typer(
     help="Emotion recognised from how something is said and what is said.",
@@ -28,24 +36,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(store_verbs, name="store")
-
-Manifest = Annotated[
-    Path, typer.Argument(help="CSV, TSV, Parquet or JSON Lines with a column id, or a folder of class folders.")
-]
-AudioDir = Annotated[Path | None, typer.Option(help="Folder of the audio files.")]
-RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe, a YAML file or a model's folder.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, repeatable.")]
-Adapt = Annotated[
-    str | None,
-    typer.Option(
-        help="Speaker adaptation by unlabelled clips of each speaker: none, all of them, or how many, which are not "
-        "scored."
-    ),
-]
-Workers = Annotated[int, typer.Option(help="Threads that decode audio.", min=1)]
-Excluded = Annotated[
-    list[str] | None, typer.Option("--exclude-label", help="Leave out clips of this label; repeatable.")
-]
 
 
 def main() -> None:
@@ -151,7 +141,7 @@ def extract(
     from emovoz.features import FrozenEncoders, views_of
 
     chosen = recipe_of(recipe, settings)
-    corpus = _corpus(manifest, audio_dir, chosen, labels=False)
+    corpus = corpus_of(manifest, audio_dir, chosen, labels=False)
     views = views_of(chosen.augmentation)
     # the first of those that a grid lets be chosen from holds what all of them keep
     encoders, *_ = FrozenEncoders.of_each(chosen.candidates())
@@ -169,82 +159,7 @@ def extract(
     )
 
 
-@app.command()
-def train(
-    manifest: Manifest,
-    out: Annotated[Path, typer.Option(help="Folder of the model; checkpoints lie in OUT.checkpoint meanwhile.")],
-    audio_dir: AudioDir = None,
-    dev: Annotated[Path | None, typer.Option(help="Manifest of the dev clips.")] = None,
-    recipe: RecipeName = "default",
-    settings: Settings = None,
-    store: Store = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.", min=0, max=2**31 - 1)] = None,
-    exclude_label: Excluded = None,
-    adapt: Adapt = None,
-    workers: Workers = 2,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint of a stopped training, if there is one.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Train a recogniser; without --dev a part of the corpus, with other speakers where known, serves as dev."""
-    from emovoz import train as train_recognizer
-    from emovoz.inference.recognizer import CARD, check_model_directory
-    from emovoz.inference.thresholds import told
-    from emovoz.progress import say
-    from emovoz.training.checkpoints import checkpoint_beside, has_checkpoint, remove_checkpoint
-    from emovoz.training.selected import selected_by
-
-    chosen = recipe_of(recipe, _with_adapt(settings, adapt))
-    chosen = chosen if seed is None else chosen.with_seed(seed)
-    check_model_directory(out)
-    corpus = _corpus(manifest, audio_dir, chosen, excluded=exclude_label)
-    judges = _corpus(dev, audio_dir, chosen, excluded=exclude_label) if dev else None
-    if (out / CARD).is_file():
-        say(f"{out} holds a model; it is replaced once the new one is trained")
-    checkpoint = checkpoint_beside(out)
-    try:
-        recognizer = train_recognizer(
-            corpus, chosen, dev=judges, store=store_at(store), workers=workers, checkpoint=checkpoint, resume=resume
-        )
-        recognizer.save_pretrained(out)
-    except KeyboardInterrupt:
-        if not has_checkpoint(checkpoint):
-            raise
-        print("stopped; the same command with --resume goes on from the last checkpoint", file=sys.stderr)
-        raise typer.Exit(130) from None
-    remove_checkpoint(checkpoint)
-    scores = [entry["dev_macro_f1"] for entry in recognizer.history if entry["dev_macro_f1"] is not None]
-    dev_score = (max(scores) if chosen.training.keep == "best" else scores[-1]) if scores else None
-    held_out = recognizer.held_out
-    if dev_score is None and held_out:
-        dev_score = held_out["macro_f1"]
-    summary = {
-        "model": str(out),
-        "clips": len(corpus),
-        "labels": recognizer.labels,
-        "dev_macro_f1": dev_score,
-        "selected": recognizer.selected,
-        "temperature": recognizer.temperature,
-        "thresholds": recognizer.thresholds,
-    }
-    if as_json:
-        print(json.dumps(summary))
-        return
-    print(f"trained on {len(corpus)} clips, {len(recognizer.labels)} labels: {', '.join(recognizer.labels)}")
-    if dev_score is not None:
-        meaning = _dev_meaning(chosen, given=dev is not None)
-        if held_out and (recognizer.selected or not scores):
-            what = "chose the settings" if recognizer.selected else "gave the temperature"
-            meaning = f"on {held_out['clips']} clips, {held_out['by']}, which {what}; evaluate on other clips"
-        print(f"dev macro-F1 {dev_score:.3f} ({meaning})")
-    if recognizer.selected:
-        print(f"selected: {selected_by(recognizer.selected)}")
-    if recognizer.temperature is not None:
-        print(f"temperature: {recognizer.temperature:.2f}")
-    if recognizer.thresholds:
-        print(f"thresholds: {told(recognizer.thresholds)}")
-    print(f"model: {out}")
+app.command()(train)
 
 
 @app.command()
@@ -287,9 +202,9 @@ def crossval(
         check_folder(out)
     elif resume:
         raise InputError("--resume: name with --out the folder in which the stopped comparison was to be")
-    recipes = [recipe_of(name, _with_adapt(settings, adapt)) for name in recipe or ["default"]]
+    recipes = [recipe_of(name, with_adapt(settings, adapt)) for name in recipe or ["default"]]
     needs_audio = not all(one.reads for one in recipes)
-    corpus = _corpus(
+    corpus = corpus_of(
         manifest, audio_dir, recipes[0], excluded=exclude_label, audio=needs_audio or audio_dir is not None
     )
     try:
@@ -351,7 +266,7 @@ def evaluate(
     if submission:
         check_file(submission)
     recognizer = Recognizer.from_pretrained(model)
-    corpus = _corpus(manifest, audio_dir, recognizer.recipe, labels=False, excluded=exclude_label)
+    corpus = corpus_of(manifest, audio_dir, recognizer.recipe, labels=False, excluded=exclude_label)
     evaluation = evaluate_recognizer(recognizer, corpus, adapt=enrolled, store=store_at(store), workers=workers)
     # saved before anything is printed: a reader that closes the pipe must not cost the results
     if out:
@@ -410,46 +325,6 @@ def predict(
 
 app.command()(encoders)
 app.command()(recipes)
-
-
-def _dev_meaning(recipe: "RecipeOf", *, given: bool) -> str:
-    if recipe.training.keep == "best":
-        return "it chose the state, so it flatters; evaluate on other clips"
-    if given:
-        return "it chose nothing; evaluate for an interval"
-    return "on a part held out only to measure it; the saved model has learned from all clips"
-
-
-def _corpus(
-    manifest: Path,
-    audio_dir: Path | None,
-    recipe: "RecipeOf",
-    *,
-    labels: bool = True,
-    excluded: list[str] | None = None,
-    audio: bool | None = None,
-) -> "Corpus":
-    from emovoz import Corpus, InputError
-    from emovoz.progress import say
-
-    needed = audio_dir is not None or not recipe.reads if audio is None else audio
-    corpus = Corpus.from_manifest(manifest, audio_dir, audio=needed, labels=labels)
-    if labels and audio_dir is None and recipe.speech and recipe.reads and not any(clip.audio for clip in corpus):
-        raise InputError(
-            f"{manifest}: no clip has audio, and recipe {recipe.name} is to hear it too: "
-            "name its folder with --audio-dir, or choose a recipe for words alone (--recipe text)"
-        )
-    there = [label for label in excluded or () if label in corpus.labels]
-    for label in set(excluded or ()) - set(there):
-        say(f"{manifest}: no clip is labelled {label!r}, so none is left out; labels: {', '.join(corpus.labels)}")
-    return corpus.without(*there) if there else corpus
-
-
-def _with_adapt(settings: list[str] | None, adapt: str | None) -> list[str] | None:
-    """The settings, and that of --adapt where it is given."""
-    from emovoz.corpus.enrolment import read_adapt
-
-    return settings if adapt is None else [*(settings or ()), f"training.adapt={read_adapt(adapt)}"]
 
 
 def _with_stdin(inputs: list[str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from emovoz.corpus.audio import SILENCE, bounds_of, check_heard, finite, mono
+from emovoz.corpus.fingerprints import as_16_bit
 from emovoz.corpus.recording import Recording, Waveform, opened
 from emovoz.errors import ClipError
 
@@ -119,7 +120,7 @@ class _Meter:
         self._frames += len(samples)
         self._sum += float(samples.sum(dtype=np.float64))
         self._squares += float(np.square(samples, dtype=np.float64).sum())
-        self._digest.update(np.clip(np.round(samples * 32768), -32768, 32767).astype("<i2").tobytes())
+        self._digest.update(as_16_bit(samples))
         self._add_frames(samples)
 
     def _add_frames(self, samples: np.ndarray) -> None:

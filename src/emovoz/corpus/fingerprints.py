@@ -25,8 +25,13 @@ def audio_fingerprint(clip: Clip) -> bytes | None:
     with opened(clip.audio) as recording:
         digest = hashlib.sha256(f"{recording.rate} Hz".encode())
         for block in sound_of(recording, clip.start, clip.end):
-            digest.update(np.clip(np.round(block * 32768), -32768, 32767).astype("<i2").tobytes())
+            digest.update(as_16_bit(block))
     return digest.digest()[:BYTES]
+
+
+def as_16_bit(samples: np.ndarray) -> bytes:
+    """Samples from -1 to 1 as 16-bit numbers, by which sound is known again however a file packs it."""
+    return np.clip(np.round(samples * 32768), -32768, 32767).astype("<i2").tobytes()
 
 
 def text_fingerprint(text: str | None) -> bytes | None:

@@ -45,11 +45,10 @@ def comparisons(
     """
     from scipy.stats import binomtest
 
-    index = {"": UNSCORED, **{label: i for i, label in enumerate(labels)}}
-    decided = np.array([_by_run([index[row["predicted"]] for row in rows], rows) for rows in predictions.values()])
+    decided = np.array([_decided(rows, labels) for rows in predictions.values()])
     # what one recipe has heard to adapt to its speaker is not asked of the others either
     decided[:, (decided == UNSCORED).any(0)] = UNSCORED
-    truth = np.array([index[row["label"]] for row in next(iter(predictions.values()))[: decided.shape[2]]])
+    truth = np.array([labels.index(row["label"]) for row in next(iter(predictions.values()))[: decided.shape[2]]])
     asked = (decided != UNSCORED).any((0, 1))
     right = np.array([majority(rows, labels) == truth for rows in predictions.values()])[:, asked]
     truth, decided = truth[asked], decided[:, :, asked]
@@ -82,13 +81,18 @@ def majority(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> np.nda
         rows: of predictions, all clips of one run after those of another.
         labels: what was told apart.
     """
-    index = {"": UNSCORED, **{label: i for i, label in enumerate(labels)}}
-    decided = _by_run([index[row["predicted"]] for row in rows], rows)
+    decided = _decided(rows, labels)
     votes = (decided[..., None] == np.arange(len(labels))).sum(0)
     scores = _by_run([[row[f"score_{label}"] or 0.0 for label in labels] for row in rows], rows).sum(0)
     runs = np.maximum((decided != UNSCORED).sum(0), 1)
     # less than one vote
     return (votes + scores / runs[:, None] / 2).argmax(1)
+
+
+def _decided(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> np.ndarray:
+    """Class indices [runs, clips]; -1 where a clip is not scored."""
+    index = {"": UNSCORED, **{label: i for i, label in enumerate(labels)}}
+    return _by_run([index[row["predicted"]] for row in rows], rows)
 
 
 def _by_run(values: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> np.ndarray:

@@ -24,10 +24,10 @@ from emovoz.progress import progress
 from emovoz.recipe import Recipe
 from emovoz.training import (
     Work,
+    check_heads,
     check_labels,
     check_ready,
     encoded_candidates,
-    new_head,
     train_head,
     views_of_each,
 )
@@ -79,7 +79,7 @@ def crossval(
     Raises:
         InputError: clips that cannot be used, or folds that cannot be made.
 
-    >>> recipe = Recipe.load("text", ["training.epochs=2", "model.hidden_layers=0"])
+    >>> recipe = Recipe.load("text")
     >>> results = crossval(corpus, recipe, folds=4, seeds=1).results
     >>> results["folds"][0]["groups"], results["n"]
     (['voice01', 'voice05'], 192)
@@ -140,8 +140,7 @@ def _encoders_in_turn(labels: tuple[str, ...]) -> Callable[[Recipe], list[Frozen
             # never those of two recipes at once: they may take gigabytes
             held.clear()
             held[wanted] = FrozenEncoders.of_each(recipe.candidates())
-        for candidate, encoders in zip(recipe.candidates(), held[wanted], strict=True):
-            new_head(candidate, encoders, labels)
+        check_heads(recipe, held[wanted], labels)
         return held[wanted]
 
     return encoders_for

@@ -1,7 +1,7 @@
 """Fitting a head to features."""
 
 from emovoz.randomness import clip_random
-from emovoz.training.candidates import Candidate, encoded_candidates, encoders_of, views_of_each
+from emovoz.training.candidates import Candidate, check_heads, encoded_candidates, encoders_of, views_of_each
 from emovoz.training.checkpoints import remove_checkpoint
 from emovoz.training.examples import Examples, labelled_examples
 from emovoz.training.fitting import Fitted, fit
@@ -16,6 +16,7 @@ __all__ = [
     "Fitted",
     "Trained",
     "Work",
+    "check_heads",
     "check_labels",
     "check_ready",
     "clip_random",

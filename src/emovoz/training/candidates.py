@@ -43,11 +43,15 @@ def encoders_of(recipe: Recipe, labels: tuple[str, ...]) -> list[FrozenEncoders]
     Raises:
         InputError: one cannot be loaded, or a candidate's head cannot be.
     """
-    recipes = recipe.candidates()
-    encoders = FrozenEncoders.of_each(recipes)
-    for one, of_one in zip(recipes, encoders, strict=True):
-        new_head(one, of_one, labels)
+    encoders = FrozenEncoders.of_each(recipe.candidates())
+    check_heads(recipe, encoders, labels)
     return encoders
+
+
+def check_heads(recipe: Recipe, encoders: Sequence[FrozenEncoders], labels: tuple[str, ...]) -> None:
+    """Raise InputError where the head of a candidate cannot be; arguments as `encoders_of` takes and gives them."""
+    for one, of_one in zip(recipe.candidates(), encoders, strict=True):
+        new_head(one, of_one, labels)
 
 
 def views_of_each(recipe: Recipe) -> list[Sequence[View]]:

@@ -55,7 +55,7 @@ def train(
         InputError: clips that cannot be used, a dev label that training does not have, a single label, or a
             checkpoint of another training.
 
-    >>> recognizer = train(corpus.split("train"), Recipe.load("text", ["training.epochs=2"]))
+    >>> recognizer = train(corpus.split("train"), Recipe.load("text"))
     >>> recognizer.save_pretrained(f"{model}-of-words")
     """
     labels = corpus.labels
