@@ -20,6 +20,12 @@ def need_data() -> None:
         sys.exit(f"the development data is not there: {DATA}")
 
 
+def real_audio() -> list[Path]:
+    """Clips of people where the development data is there, else the demo corpus, in order of their names."""
+    folder = SPANISH if SPANISH.is_dir() else ROOT / "src" / "emovoz" / "corpus" / "demo"
+    return sorted(path for path in folder.rglob("*") if path.suffix in {".wav", ".ogg", ".flac", ".opus", ".mp3"})
+
+
 def machine() -> str:
     """The commit and the machine, in a line."""
     commit = subprocess.run(
