@@ -1,13 +1,14 @@
 """Trials: a candidate's scores of clips that were held out of the heads that give them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from emovoz.corpus import Corpus, held_out, inner_folds
 from emovoz.training.adapted import adapted_examples
+from emovoz.training.at_once import several_at_once
 from emovoz.training.candidates import Candidate
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples
@@ -16,6 +17,7 @@ from emovoz.training.heads import new_head
 from emovoz.training.pooled import scored
 from emovoz.training.tracking import Run
 
+R = TypeVar("R")
 MODEL = "model"
 """The fit of the head that is kept, by its name in checkpoints."""
 
@@ -86,12 +88,25 @@ def tried(work: Work, alike: Sequence[Candidate]) -> list[Trial]:
         return _on_a_part(work, alike)
     scores = np.zeros((len(alike), len(examples), len(work.labels)))
     parts = inner_folds(work.corpus, recipe.inner_folds, group=work.group, seed=recipe.training.seed)
-    for number, (rest, held) in enumerate(parts):
+
+    def without(number: int) -> list[np.ndarray]:
+        rest, held = parts[number]
         fits = learned(work.select(rest).of(f"inner{number}"), [one.select(rest) for one in alike])
         judges = examples.select(held)
-        for row, fitted, one in zip(scores, fits, alike, strict=True):
-            row[held] = _heard(fitted, one, judges)
+        return [_heard(fitted, one, judges) for fitted, one in zip(fits, alike, strict=True)]
+
+    for (_, held), heard in zip(parts, work_through(without, range(len(parts)), alike), strict=True):
+        scores[:, held] = heard
     return [Trial(np.array(examples.targets), row, f"{len(parts)} inner folds", []) for row in scores]
+
+
+def work_through(work: Callable[[int], R], numbers: Sequence[int], candidates: Sequence[Candidate]) -> Iterator[R]:
+    """What the work gives for each number; several at once where all candidates are fitted in closed form."""
+    if not all(one.recipe.closed_form and one.examples.pooled for one in candidates):
+        return map(work, numbers)
+    # the vectors in double precision, and twice more while they are taken apart
+    need = max(sum(vector.numel() for vector in one.examples.features[0].by_modality.values()) for one in candidates)
+    return several_at_once(work, numbers, need=24 * need * len(candidates[0].examples))
 
 
 def learned(work: Work, alike: Sequence[Candidate]) -> list[Fitted]:
