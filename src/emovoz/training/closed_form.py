@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from sklearn.svm import LinearSVC
 from torch import Tensor, nn
 
 from emovoz.model import EmotionHead
@@ -113,6 +112,8 @@ def _support_vectors(
     coordinates: np.ndarray, truth: np.ndarray, weights: np.ndarray, strength: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """A linear support vector machine of each label against the others."""
+    from sklearn.svm import LinearSVC
+
     model = LinearSVC(C=strength, dual=False, tol=1e-7, max_iter=10_000, random_state=seed)
     model.fit(coordinates, truth, sample_weight=weights)
     if len(model.classes_) > 2:
