@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from threading import Lock
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from emovoz.corpus.corpus import Corpus
 from emovoz.errors import InputError
@@ -71,6 +71,8 @@ def stratified_folds(corpus: Corpus, folds: int, seed: int = 0) -> list[list[int
     Raises:
         InputError: fewer than two folds, more folds than any label has clips, or a clip without a label.
     """
+    from sklearn.model_selection import StratifiedKFold
+
     labels = corpus.values("label")
     most = max(Counter(labels).values())
     if not 2 <= folds <= most:
@@ -129,6 +131,8 @@ def inner_folds(corpus: Corpus, folds: int, *, group: str = "speaker", seed: int
 
 
 def _cuts(corpus: Corpus, parts: int, group: str, seed: int) -> list[tuple[list[int], list[int]]]:
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     labels = corpus.values("label")
     parts = min(parts, max(Counter(labels).values()))
     if parts < 2:
@@ -142,8 +146,12 @@ def _cuts(corpus: Corpus, parts: int, group: str, seed: int) -> list[tuple[list[
     return [(list(map(int, rest)), list(map(int, held))) for rest, held in cuts if len(rest) and len(held)]
 
 
+_QUIET = Lock()
+
+
 def _quietly_split(splitter: Any, labels: Sequence[str], groups: Any = None) -> list[tuple[Any, Any]]:
-    with warnings.catch_warnings():
+    # what is shown of warnings is one for all threads
+    with _QUIET, warnings.catch_warnings():
         # a label rarer than the folds is dealt as far as it goes, which is what is wanted
         warnings.filterwarnings("ignore", message="The least populated class")
         return list(splitter.split(np.zeros(len(labels)), labels, groups))

@@ -30,6 +30,7 @@ from emovoz.training import (
     encoded_candidates,
     train_head,
     views_of_each,
+    work_through,
 )
 
 
@@ -146,6 +147,25 @@ def _encoders_in_turn(labels: tuple[str, ...]) -> Callable[[Recipe], list[Frozen
     return encoders_for
 
 
+@dataclass(frozen=True)
+class _FoldResult:
+    """What a fold gives in a run.
+
+    Attributes:
+        scores: of its test clips [clips, labels].
+        thresholds: of the labels [labels].
+        told: of the fit.
+        weights: of layers.
+        seconds: of training, and of evaluation [2].
+    """
+
+    scores: np.ndarray
+    thresholds: np.ndarray
+    told: Mapping[str, Any]
+    weights: Mapping[str, Mapping[int, float]]
+    seconds: np.ndarray
+
+
 def _run(
     corpus: Corpus,
     recipe: Recipe,
@@ -162,32 +182,45 @@ def _run(
     speakers = [clip.speaker or "" for clip in corpus]
     scores = np.zeros((seeds, len(corpus), len(labels)))
     thresholds = np.full_like(scores, EVEN)
-    history: list[Mapping[str, Any]] = []
-    weights: list[Mapping[str, Mapping[int, float]]] = []
-    training = evaluating = 0.0
-    with progress(f"cross-validating {recipe.name}", seeds * len(cut.folds)) as advance:
-        for run, seed in enumerate(used):
-            enrolment = enrolment_of(corpus, recipe.training.adapt, seed)
-            for number, fold in enumerate(cut.folds):
-                started = time.perf_counter()
-                trained = train_head(
-                    Work(corpus.select(fold.train), labels, group=cut.group, part=f"fold{number}"),
-                    [candidate.select(fold.train).with_seed(seed) for candidate in candidates],
-                )
-                fitted = time.perf_counter()
-                chosen = candidates[trained.chosen]
-                test = chosen.examples.select(fold.test)
-                if enrolment:
-                    voices = adapted_by_speaker(trained.head, chosen.examples.features, speakers, enrolment, fold.test)
-                    test = replace(test, features=voices)
-                scores[run, fold.test] = trained.scored(test)
-                thresholds[run, fold.test] = threshold_row(trained.thresholds, labels)
-                history.append({"fold": number, "seed": seed, **trained.told()})
-                weights.append(named_weights(trained.head, chosen.encoders))
-                training += fitted - started
-                evaluating += time.perf_counter() - fitted
-                advance(1)
-            scores[run, ~scored_with(len(corpus), recipe.training.adapt, enrolment)] = np.nan
+    enrolments = [enrolment_of(corpus, recipe.training.adapt, seed) for seed in used]
+
+    def of_fold(turn: int) -> _FoldResult:
+        run, number = divmod(turn, len(cut.folds))
+        seed, fold, enrolment = used[run], cut.folds[number], enrolments[run]
+        started = time.perf_counter()
+        trained = train_head(
+            Work(corpus.select(fold.train), labels, group=cut.group, part=f"fold{number}"),
+            [candidate.select(fold.train).with_seed(seed) for candidate in candidates],
+        )
+        fitted = time.perf_counter()
+        chosen = candidates[trained.chosen]
+        test = chosen.examples.select(fold.test)
+        if enrolment:
+            voices = adapted_by_speaker(trained.head, chosen.examples.features, speakers, enrolment, fold.test)
+            test = replace(test, features=voices)
+        return _FoldResult(
+            trained.scored(test),
+            threshold_row(trained.thresholds, labels),
+            {"fold": number, "seed": seed, **trained.told()},
+            named_weights(trained.head, chosen.encoders),
+            np.array([fitted - started, time.perf_counter() - fitted]),
+        )
+
+    done: list[_FoldResult] = []
+    turns = range(seeds * len(cut.folds))
+    started = time.perf_counter()
+    with progress(f"cross-validating {recipe.name}", len(turns)) as advance:
+        for turn, result in zip(turns, work_through(of_fold, turns, candidates), strict=True):
+            run, number = divmod(turn, len(cut.folds))
+            scores[run, cut.folds[number].test] = result.scores
+            thresholds[run, cut.folds[number].test] = result.thresholds
+            done.append(result)
+            advance(1)
+    for run, enrolment in enumerate(enrolments):
+        scores[run, ~scored_with(len(corpus), recipe.training.adapt, enrolment)] = np.nan
+    seconds = np.sum([result.seconds for result in done], axis=0)
+    # folds that are fitted at the same time share it
+    training, evaluating = (seconds / seconds.sum() * (time.perf_counter() - started)).tolist()
     results = results_of(
         corpus,
         scores,
@@ -196,8 +229,8 @@ def _run(
         protocol={**cut.told(recipe, seeds), **adaptation_told(recipe.training.adapt)},
         seeds=used,
         folds=_fold_rows(corpus, decided_where_scored(scores, thresholds), labels, cut),
-        layers=layer_weights(weights),
-        history=history,
+        layers=layer_weights([result.weights for result in done]),
+        history=[result.told for result in done],
         seconds={"extract": extracting, "train": training, "evaluate": evaluating},
         thresholds=thresholds,
     )

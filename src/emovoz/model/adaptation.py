@@ -47,7 +47,7 @@ class SpeakerAdaptation(nn.Module):
         values = vectors.double()
         self.mean.copy_(values.mean(0))
         groups = by_speaker(speakers) if all(speakers) else [list(range(len(values)))]
-        squares = sum(((values[own] - values[own].mean(0)) ** 2).sum(0) for own in groups)
+        squares = sum(values[own].var(0, correction=0) * len(own) for own in groups)
         self.deviation.copy_((torch.as_tensor(squares) / len(values)).sqrt())
 
     @torch.no_grad()

@@ -163,13 +163,14 @@ class TfIdf(nn.Module):
         """Measure term frequencies [clips, dim]."""
         found = (vectors > 0).sum(0).double()
         self.idf.copy_(torch.log((1 + len(vectors)) / (1 + found)) + 1)
-        self.mean.copy_(self._weighed(vectors).mean(0, dtype=torch.float64))
+        self.mean.copy_(self.weighed(vectors).mean(0, dtype=torch.float64))
 
     def forward(self, vectors: Tensor) -> Tensor:
         """[batch, dim] -> [batch, dim]."""
-        return self._weighed(vectors) - self.mean
+        return self.weighed(vectors) - self.mean
 
-    def _weighed(self, vectors: Tensor) -> Tensor:
+    def weighed(self, vectors: Tensor) -> Tensor:
+        """[batch, dim] -> [batch, dim], before the mean is taken."""
         return self.weight * normalize(vectors * self.idf, dim=1)
 
 

@@ -8,7 +8,7 @@ from emovoz.training.fitting import Fitted, fit
 from emovoz.training.heads import new_head
 from emovoz.training.pipeline import check_labels, check_ready, train, what_decides
 from emovoz.training.selection import Trained, train_head
-from emovoz.training.trials import Work
+from emovoz.training.trials import Work, work_through
 
 __all__ = [
     "Candidate",
@@ -30,4 +30,5 @@ __all__ = [
     "train_head",
     "views_of_each",
     "what_decides",
+    "work_through",
 ]

@@ -1,74 +1,105 @@
 """Linear models on pooled features, written into the head's last layer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from sklearn.svm import LinearSVC
-from torch import nn
+from torch import Tensor, nn
 
 from emovoz.model import EmotionHead
+from emovoz.model.config import NGRAMS
+from emovoz.model.join import TfIdf
 from emovoz.settings import Training
 from emovoz.training.examples import Examples
 from emovoz.training.logistic import logistic_regression
 from emovoz.training.losses import class_counts, class_weights
 from emovoz.training.pooled import Decider, collate_pooled_examples, fit_scales, pooled_examples
 from emovoz.training.row_space import RowSpace
+from emovoz.training.sparse_rows import SparseRows
 
 
 @torch.no_grad()
-def fit_in_closed_form(head: EmotionHead, examples: Examples, training: Training) -> EmotionHead:
-    """Fit the head's classifier, a single linear layer, to the vectors it sees.
+def fit_in_closed_form(heads: Sequence[EmotionHead], examples: Examples, trainings: Sequence[Training]) -> None:
+    """Fit the classifier of each head, a single linear layer, to the vectors it sees, and leave them in eval mode.
 
     What comes before the classifier must have nothing to learn; the recipe sees to that. An absent part counts as an
     average one. With fusion `late` each part has a model of its own, fitted to the clips that have it, and their logits
     are added: a product of experts (Hinton 2002), right where parts are independent given the label.
+
+    Args:
+        heads: of the same settings, so that they see the same vectors: what is measured is measured once for all.
+        examples: to learn from.
+        trainings: the settings for each head, which differ in `regularisation` alone.
     """
+    head, *others = heads
     pooled = pooled_examples(head, examples)
     fit_scales(head, pooled)
-    for vector in getattr(head.join, "absent", {}).values():
+    for vector in (*getattr(head.join, "absent", {}).values(), _last(head).weight, _last(head).bias):
         vector.zero_()
+    for other in others:
+        other.load_state_dict(head.state_dict())
     batch = collate_pooled_examples([pooled[i] for i in range(len(pooled))], head.fusion.dims)
-    joined = Decider(head).joined({name: values.to(head.device) for name, values in batch.items()})
-    vectors, targets = joined.double().cpu().numpy(), np.array(examples.targets)
+    batch = {name: values.to(head.device) for name, values in batch.items()}
+    targets, classes = np.array(examples.targets), len(head.config.labels)
+    for columns, there, space in _parts(head, batch, dense=trainings[0].method == "svm"):
+        for each, training in zip(heads, trainings, strict=True):
+            _add(_last(each), columns, *_fitted(space, targets[there], training, classes))
+    unseen = torch.from_numpy(np.setdiff1d(np.arange(classes), targets))
+    for each in heads:
+        # what was never seen gets no chance
+        _last(each).bias[unseen] = -1e4
+        each.eval()
+
+
+def _last(head: EmotionHead) -> nn.Linear:
     layer = head.classifier[-1]
     assert isinstance(layer, nn.Linear)
-    layer.weight.zero_()
-    layer.bias.zero_()
-    for columns, there in _parts(head, batch, vectors):
-        seen, weights, bias = _fitted(vectors[:, columns][there], targets[there], training, len(head.config.labels))
-        _add(layer, columns, seen, weights, bias)
-    # what was never seen gets no chance
-    layer.bias[torch.from_numpy(np.setdiff1d(np.arange(len(layer.bias)), targets))] = -1e4
-    return head.eval()
+    return layer
 
 
 def _parts(
-    head: EmotionHead, batch: dict[str, torch.Tensor], vectors: np.ndarray
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """The columns that are fitted together, and which clips [clips] have them."""
+    head: EmotionHead, batch: dict[str, Tensor], *, dense: bool
+) -> Iterator[tuple[slice, np.ndarray, RowSpace | SparseRows]]:
+    """The columns that are fitted together, which clips [clips] have them, and the vectors of these clips."""
     if head.config.fusion != "late":
-        yield slice(None), np.ones(len(vectors), dtype=bool)
+        there = torch.stack([batch[f"{name}_present"] for name in head.fusion.dims]).all(0)
+        sparse = [*head.fusion.dims] == [NGRAMS] and bool(there.all()) and not dense
+        space = _sparse(head, batch[NGRAMS]) if sparse else RowSpace.of(_array(Decider(head).joined(batch)))
+        yield slice(None), np.ones(len(there), dtype=bool), space
         return
     start = 0
     for name, dim in head.fusion.dims.items():
-        there = batch[f"{name}_present"].numpy()
+        there = batch[f"{name}_present"]
         if there.any():
-            yield slice(start, start + dim), there
+            vectors = batch[name][there]
+            sparse = name == NGRAMS and not dense
+            space = _sparse(head, vectors) if sparse else RowSpace.of(_array(head.join.scale[name](vectors)))
+            yield slice(start, start + dim), _array(there), space
         start += dim
 
 
+def _sparse(head: EmotionHead, frequencies: Tensor) -> SparseRows:
+    """N-grams as the classifier sees them, but that the mean is not taken from each of them: it would fill them."""
+    scale = head.join.scale[NGRAMS]
+    assert isinstance(scale, TfIdf)
+    return SparseRows(_array(scale.weighed(frequencies)), _array(scale.mean.double()))
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.cpu().numpy()
+
+
 def _fitted(
-    vectors: np.ndarray, targets: np.ndarray, training: Training, classes: int
+    space: RowSpace | SparseRows, targets: np.ndarray, training: Training, classes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The classes there are, their weights [classes, dim] and bias [classes]."""
     seen, truth = np.unique(targets, return_inverse=True)
     by_class = class_weights(training, class_counts(targets.tolist(), classes))
     weights = np.ones(len(truth)) if by_class is None else by_class.double().numpy()[seen][truth]
-    space = RowSpace.of(vectors)
     # relative to the squared length of the vectors, so that a strength means the same for few values and for many
-    length = float((space.coordinates**2).sum(1).mean())
-    strength = training.regularisation / max(length, 1e-12)
+    strength = training.regularisation / max(space.squared_length, 1e-12)
+    if isinstance(space, SparseRows):
+        return seen, *space.in_features(*logistic_regression(space, truth, weights, strength))
     # of a single label, or of clips that are all alike, there is nothing that a margin could be between
     if training.method == "svm" and len(seen) > 1 and space.coordinates.shape[1]:
         layer, bias = _support_vectors(space.coordinates, truth, weights, strength, training.seed)
@@ -81,6 +112,8 @@ def _support_vectors(
     coordinates: np.ndarray, truth: np.ndarray, weights: np.ndarray, strength: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """A linear support vector machine of each label against the others."""
+    from sklearn.svm import LinearSVC
+
     model = LinearSVC(C=strength, dual=False, tol=1e-7, max_iter=10_000, random_state=seed)
     model.fit(coordinates, truth, sample_weight=weights)
     if len(model.classes_) > 2:

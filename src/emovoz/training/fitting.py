@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -54,16 +55,11 @@ def fit(
     Raises:
         FloatingPointError: the loss stopped being a number.
     """
-    if head.adaptation is not None:
-        examples, dev = pooled_examples(head, examples), dev and pooled_examples(head, dev)
-        fit_adaptation(head, examples)
-        dev = dev and adapted_examples(head, dev, training.adapt, training.seed)
-        # by all of them however many will enrol: shrunk statistics of few bring test clips to the same place
-        examples = adapted_examples(head, examples, "none" if training.adapt == "none" else "all", training.seed)
     if training.method != "gradient":
-        from emovoz.training.closed_form import fit_in_closed_form
-
-        return Fitted(fit_in_closed_form(head, examples, training))
+        return fit_alike([head], examples, [training])[0]
+    examples = _adapted(head, examples, training)
+    if head.adaptation is not None and dev is not None:
+        dev = adapted_examples(head, pooled_examples(head, dev), training.adapt, training.seed)
     # transformers prints a line as it is imported where WANDB_MODE is offline; stdout is for results
     with redirect_stdout(sys.stderr):
         from emovoz.training.gradient import fit_by_gradient
@@ -75,6 +71,30 @@ def fit(
         done = Fitted(*fit_by_gradient(head, examples, dev, training, augmentation, checkpoint, run))
         _keep_finished(done, checkpoint)
     return done
+
+
+def fit_alike(heads: Sequence[EmotionHead], examples: Examples, trainings: Sequence[Training]) -> list[Fitted]:
+    """Fit heads in closed form that differ in `training.regularisation` alone; what they share is done once.
+
+    Args:
+        heads: of the same settings; they are changed.
+        examples: to learn from.
+        trainings: the settings for each head.
+    """
+    from emovoz.training.closed_form import fit_in_closed_form
+
+    fit_in_closed_form(heads, _adapted(heads[0], examples, trainings[0]), trainings)
+    return [Fitted(head) for head in heads]
+
+
+def _adapted(head: EmotionHead, examples: Examples, training: Training) -> Examples:
+    """The usual voice measured, where the head is to know one, and what is learned from adapted to it."""
+    if head.adaptation is None:
+        return examples
+    examples = pooled_examples(head, examples)
+    fit_adaptation(head, examples)
+    # by all of them however many will enrol: shrunk statistics of few bring test clips to the same place
+    return adapted_examples(head, examples, "none" if training.adapt == "none" else "all", training.seed)
 
 
 def _finished(head: EmotionHead, checkpoint: Checkpoint) -> Fitted | None:

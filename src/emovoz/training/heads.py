@@ -1,6 +1,7 @@
 """Heads as a recipe asks for them, before they are fitted."""
 
 from collections.abc import Iterator
+from threading import Lock
 
 import torch
 
@@ -11,6 +12,9 @@ from emovoz.model.tuned import TunedHead, untrained_layers
 from emovoz.recipe import Recipe
 from emovoz.settings import Augmentation
 
+_DRAWING = Lock()
+"""torch's random state is one for all threads."""
+
 
 def new_head(recipe: Recipe, encoders: FrozenEncoders, labels: tuple[str, ...]) -> EmotionHead:
     """An untrained head, its weights decided by the recipe's seed; a tuned one where the recipe tunes an encoder.
@@ -18,7 +22,7 @@ def new_head(recipe: Recipe, encoders: FrozenEncoders, labels: tuple[str, ...]) 
     Raises:
         InputError: heads that do not divide a width, or stretches to be shown to a head that sees pooled vectors.
     """
-    with torch.random.fork_rng():
+    with _DRAWING, torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed)
         tuned = untrained_layers(encoders)
         head = EmotionHead(EmotionHeadConfig.of(recipe.model, encoders.shapes, labels, adapts=not tuned))

@@ -14,13 +14,15 @@ class RowSpace:
 
     Attributes:
         mean: of the vectors [dim].
-        axes: orthonormal rows [rank, dim], those of the largest variance last.
         coordinates: of each vector along the axes, from the mean [clips, rank].
+        mix: with few clips, how the axes are mixed of their vectors [rank, clips]; else the axes [rank, dim].
+        centred: with few clips, their vectors from the mean [clips, dim]; the axes are not worth their multiplication.
     """
 
     mean: np.ndarray
-    axes: np.ndarray
     coordinates: np.ndarray
+    mix: np.ndarray
+    centred: np.ndarray | None = None
 
     @classmethod
     def of(cls, vectors: np.ndarray) -> "RowSpace":
@@ -37,10 +39,22 @@ class RowSpace:
         squares, vectors_of = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
         real = squares > squares[-1] * max(len(squares), 2) * np.finfo(np.float64).eps
         lengths, vectors_of = np.sqrt(squares[real]), vectors_of[:, real]
-        axes = (vectors_of / lengths).T @ centred if wide else vectors_of.T
-        return cls(mean, axes, vectors_of * lengths if wide else centred @ vectors_of)
+        if wide:
+            return cls(mean, vectors_of * lengths, (vectors_of / lengths).T, centred)
+        return cls(mean, centred @ vectors_of, vectors_of.T)
+
+    @property
+    def axes(self) -> np.ndarray:
+        """Orthonormal rows [rank, dim], those of the largest variance last."""
+        return self.mix if self.centred is None else self.mix @ self.centred
+
+    @property
+    def squared_length(self) -> float:
+        """Of a vector from the mean, the mean over the clips."""
+        return float((self.coordinates**2).sum(1).mean())
 
     def in_features(self, weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights [outputs, rank] and bias [outputs] of a model of the coordinates, as those of one of the vectors."""
-        weights = weights @ self.axes
+        weights = weights @ self.mix
+        weights = weights if self.centred is None else weights @ self.centred
         return weights, bias - weights @ self.mean

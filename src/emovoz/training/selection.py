@@ -17,7 +17,7 @@ from emovoz.training.candidates import Candidate
 from emovoz.training.examples import Examples
 from emovoz.training.pooled import scored
 from emovoz.training.thresholds import macro_f1
-from emovoz.training.trials import Trial, Work, learned, tried
+from emovoz.training.trials import Trial, Work, fitted_together, learned, tried
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def train_head(work: Work, candidates: Sequence[Candidate], *, measure: bool = F
     # the first of the best: rounded, so that what differs by the order of a sum is equal
     chosen = int(np.round(scores, 12).argmax()) if scores else 0
     candidate, trial = candidates[chosen], trials[chosen] if trials else None
-    fitted = (trial and trial.fitted) or learned(work, candidate)
+    fitted = (trial and trial.fitted) or learned(work, [candidate])[0]
     if trial is None:
         return Trained(fitted.head, chosen, fitted.history)
     temperature, thresholds = (
@@ -103,12 +103,13 @@ def holds_out(recipe: Recipe) -> bool:
 
 
 def _trials(work: Work, candidates: Sequence[Candidate]) -> list[Trial]:
-    trials = []
+    trials: dict[int, Trial] = {}
     with progress(f"choosing among {len(candidates)}", len(candidates) if len(candidates) > 1 else 0) as advance:
-        for number, candidate in enumerate(candidates):
-            trials.append(tried(work.of(f"candidate{number}" if len(candidates) > 1 else ""), candidate))
-            advance(1)
-    return trials
+        for numbers in fitted_together(candidates):
+            named = work.of(f"candidate{numbers[0]}" if len(candidates) > 1 else "")
+            trials |= zip(numbers, tried(named, [candidates[number] for number in numbers]), strict=True)
+            advance(len(numbers))
+    return [trials[number] for number in range(len(candidates))]
 
 
 def _selected(recipes: Sequence[Recipe], chosen: int, scores: Sequence[float], trial: Trial) -> dict[str, Any]:

@@ -1,21 +1,23 @@
 """Trials: a candidate's scores of clips that were held out of the heads that give them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from emovoz.corpus import Corpus, held_out, inner_folds
 from emovoz.training.adapted import adapted_examples
+from emovoz.training.at_once import several_at_once
 from emovoz.training.candidates import Candidate
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples
-from emovoz.training.fitting import Fitted, fit
+from emovoz.training.fitting import Fitted, fit, fit_alike
 from emovoz.training.heads import new_head
 from emovoz.training.pooled import scored
 from emovoz.training.tracking import Run
 
+R = TypeVar("R")
 MODEL = "model"
 """The fit of the head that is kept, by its name in checkpoints."""
 
@@ -68,42 +70,74 @@ class Trial:
     fitted: Fitted | None = None
 
 
-def tried(work: Work, candidate: Candidate) -> Trial:
-    """Try a candidate: on its dev clips; or on each part of the clips in turn, fitted to the others.
+def tried(work: Work, alike: Sequence[Candidate]) -> list[Trial]:
+    """Try candidates: on their dev clips; or on each part of the clips in turn, fitted to the others.
+
+    Args:
+        work: the clips, and what the fits are called.
+        alike: a candidate, or several that `fitted_together` puts together.
 
     Raises:
         InputError: the clips are too few for any to be held out.
     """
-    recipe, examples = candidate.recipe, candidate.examples
-    if candidate.dev is not None:
-        return _judged(_fitted(work, candidate, examples, candidate.dev), candidate, candidate.dev, "the dev clips")
+    recipe, examples, dev = alike[0].recipe, alike[0].examples, alike[0].dev
+    if dev is not None:
+        fits = _fitted(work, alike, examples, dev)
+        return [_judged(fitted, one, dev, "the dev clips") for fitted, one in zip(fits, alike, strict=True)]
     if recipe.inner_folds == 1:
-        return _on_a_part(work, candidate)
-    scores = np.zeros((len(examples), len(work.labels)))
+        return _on_a_part(work, alike)
+    scores = np.zeros((len(alike), len(examples), len(work.labels)))
     parts = inner_folds(work.corpus, recipe.inner_folds, group=work.group, seed=recipe.training.seed)
-    for number, (rest, held) in enumerate(parts):
-        fitted = learned(work.select(rest).of(f"inner{number}"), candidate.select(rest))
-        scores[held] = _heard(fitted, candidate, examples.select(held))
-    return Trial(np.array(examples.targets), scores, f"{len(parts)} inner folds", [])
+
+    def without(number: int) -> list[np.ndarray]:
+        rest, held = parts[number]
+        fits = learned(work.select(rest).of(f"inner{number}"), [one.select(rest) for one in alike])
+        judges = examples.select(held)
+        return [_heard(fitted, one, judges) for fitted, one in zip(fits, alike, strict=True)]
+
+    for (_, held), heard in zip(parts, work_through(without, range(len(parts)), alike), strict=True):
+        scores[:, held] = heard
+    return [Trial(np.array(examples.targets), row, f"{len(parts)} inner folds", []) for row in scores]
 
 
-def learned(work: Work, candidate: Candidate) -> Fitted:
-    """A head that has learned from all clips, but for those held out to choose its state where none are given."""
-    if candidate.recipe.training.chooses_epoch and candidate.dev is None:
-        chosen = _on_a_part(work, candidate).fitted
-        assert chosen is not None
-        return chosen
-    return _fitted(work, candidate, candidate.examples, candidate.dev)
+def work_through(work: Callable[[int], R], numbers: Sequence[int], candidates: Sequence[Candidate]) -> Iterator[R]:
+    """What the work gives for each number; several at once where all candidates are fitted in closed form."""
+    if not all(one.recipe.closed_form and one.examples.pooled for one in candidates):
+        return map(work, numbers)
+    # the vectors in double precision, and twice more while they are taken apart
+    need = max(sum(vector.numel() for vector in one.examples.features[0].by_modality.values()) for one in candidates)
+    return several_at_once(work, numbers, need=24 * need * len(candidates[0].examples))
 
 
-def _on_a_part(work: Work, candidate: Candidate) -> Trial:
-    training, examples = candidate.recipe.training, candidate.examples
+def learned(work: Work, alike: Sequence[Candidate]) -> list[Fitted]:
+    """Heads that have learned from all clips, but for those held out to choose a state where no dev clips are given.
+
+    Arguments as in `tried`.
+    """
+    if alike[0].recipe.training.chooses_epoch and alike[0].dev is None:
+        return [trial.fitted for trial in _on_a_part(work, alike) if trial.fitted]
+    return _fitted(work, alike, alike[0].examples, alike[0].dev)
+
+
+def fitted_together(candidates: Sequence[Candidate]) -> list[list[int]]:
+    """Numbers of the candidates, those together that are fitted together: in closed form, to the same clips."""
+    groups: dict[str, list[int]] = {}
+    for number, one in enumerate(candidates):
+        closed = one.recipe.training.method != "gradient"
+        rest = one.recipe.model_dump_json(exclude={"training": {"regularisation"}})
+        groups.setdefault(rest if closed else str(number), []).append(number)
+    return list(groups.values())
+
+
+def _on_a_part(work: Work, alike: Sequence[Candidate]) -> list[Trial]:
+    training, examples = alike[0].recipe.training, alike[0].examples
     rest, held = held_out(work.corpus, training.dev_fraction, group=work.group, seed=training.seed)
     judges = examples.select(held)
     # where it does not choose the state, the head that is kept learns from this part too, in a fit of its own
     named = work if training.chooses_epoch else work.of("held-out")
-    trial = _judged(_fitted(named, candidate, examples.select(rest), judges), candidate, judges, "a part held out")
-    return trial if training.chooses_epoch else replace(trial, fitted=None)
+    fits = _fitted(named, alike, examples.select(rest), judges)
+    trials = [_judged(fitted, one, judges, "a part held out") for fitted, one in zip(fits, alike, strict=True)]
+    return trials if training.chooses_epoch else [replace(trial, fitted=None) for trial in trials]
 
 
 def _judged(fitted: Fitted, candidate: Candidate, judges: Examples, by: str) -> Trial:
@@ -117,10 +151,14 @@ def _heard(fitted: Fitted, candidate: Candidate, examples: Examples) -> np.ndarr
     return scored(fitted.head, adapted_examples(fitted.head, examples, training.adapt, training.seed))
 
 
-def _fitted(work: Work, candidate: Candidate, examples: Examples, dev: Examples | None) -> Fitted:
-    recipe = candidate.recipe
-    return fit(
-        new_head(recipe, candidate.encoders, work.labels),
+def _fitted(work: Work, alike: Sequence[Candidate], examples: Examples, dev: Examples | None) -> list[Fitted]:
+    heads = [new_head(one.recipe, one.encoders, work.labels) for one in alike]
+    recipe = alike[0].recipe
+    if recipe.training.method != "gradient":
+        return fit_alike(heads, examples, [one.recipe.training for one in alike])
+    (head,) = heads
+    fitted = fit(
+        head,
         examples,
         dev,
         recipe.training,
@@ -128,3 +166,4 @@ def _fitted(work: Work, candidate: Candidate, examples: Examples, dev: Examples 
         checkpoint=work.checkpoint and work.checkpoint.of(work.fit or MODEL),
         run=Run.of(recipe, "-".join(filter(None, [work.part, work.fit]))),
     )
+    return [fitted]
