@@ -20,7 +20,9 @@ SECONDS, TOKENS = 5.5, 15
 
 
 @contextmanager
-def stored_examples(recipe: Recipe, clips: int, folder: Path | None = None) -> Iterator[tuple[Examples, FrozenEncoders]]:
+def stored_examples(
+    recipe: Recipe, clips: int, folder: Path | None = None
+) -> Iterator[tuple[Examples, FrozenEncoders]]:
     """So many clips of 5.5 s and about 15 tokens, in a store that is deleted again."""
     encoders = FrozenEncoders.of(recipe)
     # a few samples each, so that no two are the same; the features are those of clips of 5.5 s
