@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from emovoz.corpus.audio import RESAMPLER
-from emovoz.encoders.fingerprint import architecture, fingerprint, weights_digest
-from emovoz.encoders.placement import PRECISION
+from emovoz.encoders.fingerprint import architecture, fingerprints, weights_digest
+from emovoz.encoders.packed import pack
+from emovoz.encoders.placement import multiplying, product_precision
 from emovoz.encoders.speech import SpeechEncoder
 
 WINDOW_SECONDS, OVERLAP_SECONDS = 30, 5
@@ -31,16 +32,21 @@ class EndToEndEncoder(SpeechEncoder):
         model: the transformers module, frozen.
         blocks: its transformer layers, in order.
         projections: of queries and of values within a block, by name.
+        multiplies_in: precision of the matrix products (see `product_precision`).
         fewest_samples: shorter clips are filled up with zeros to the length that gives one frame.
     """
 
     model: Any
     blocks: Sequence[Any]
     projections: tuple[str, str]
+    multiplies_in: str = "float32"
     fewest_samples: int = 0
 
-    @torch.inference_mode()
     def _encode_batch(self, waveforms: list[np.ndarray], layers: list[int]) -> list[Tensor]:
+        with torch.inference_mode(), multiplying(self.device, self.multiplies_in):
+            return [states.float() for states in self._states(waveforms, layers)]
+
+    def _states(self, waveforms: list[np.ndarray], layers: list[int]) -> list[Tensor]:
         clips = self._embed([self._filled(waveform) for waveform in waveforms])
         lengths = [len(clip) for clip in clips]
         filler = FEWEST_ROWS - sum(lengths)
@@ -69,18 +75,25 @@ class EndToEndEncoder(SpeechEncoder):
                 kept[i] = self._last(hidden) if i == len(self.blocks) else hidden
         return torch.stack([kept[i] for i in layers])
 
-    def fingerprint_with(self, **settings: Any) -> str:
-        """The fingerprint: weights, windows and all that every such encoder has, and the settings of this one."""
-        return fingerprint(
+    def made_ready(self, **settings: Any) -> None:
+        """Say what the features depend on, and lay the weights out for use.
+
+        Args:
+            settings: of this encoder, beside weights, windows and all that every such encoder has.
+        """
+        self.kindred = fingerprints(
             weights_digest(self.model),
             architecture=architecture(self.model.config),
             mode="unpadded",
             windows=(self.window_frames, self.overlap_frames),
             resampler=RESAMPLER,
             backend="torch",
-            precision=str(PRECISION),
             **settings,
         )
+        self.multiplies_in = product_precision(self.device)
+        self.fingerprint = self.kindred[self.multiplies_in]
+        if self.multiplies_in == "float32":
+            pack(self.model)
 
     def _filled(self, waveform: np.ndarray) -> np.ndarray:
         return np.pad(waveform, (0, max(0, self.fewest_samples - len(waveform))))

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from emovoz.encoders.placement import PRODUCT_PRECISIONS
+
 
 def weights_digest(module: nn.Module) -> str:
     """sha256 over the names, shapes and float32 values of a module's tensors, wherever they came from."""
@@ -55,3 +57,10 @@ def fingerprint(weights: str, **settings: Any) -> str:
     """
     text = json.dumps({"weights": weights, **settings}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def fingerprints(weights: str, **settings: Any) -> dict[str, str]:
+    """The fingerprint of an encoder in each precision that its matrix products can be computed in."""
+    # that of float32 is called as torch calls it
+    names = {precision: str(dtype) for precision, dtype in PRODUCT_PRECISIONS.items()}
+    return {precision: fingerprint(weights, precision=name, **settings) for precision, name in names.items()}

@@ -1,8 +1,9 @@
 """Term frequencies of the n-grams of a text: words encoded by counting them, with no weights to load."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ class TermFrequencies:
     """
 
     layers = 1
+    kindred: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, settings: Ngrams) -> None:
         from sklearn.feature_extraction.text import HashingVectorizer

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from emovoz.errors import InputError
 
@@ -15,6 +17,11 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 PRECISION = torch.float32
+"""Of weights, and of everything that is not said to be of another."""
+PRODUCT_PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+"""In which the matrix products of the encoders can be computed."""
+GPU_BATCHES = 8
+"""How many times as large batches are on a GPU."""
 
 
 def compute_device() -> torch.device:
@@ -24,6 +31,36 @@ def compute_device() -> torch.device:
         return torch.device(named)
     except RuntimeError as error:
         raise InputError(f"EMOVOZ_DEVICE={named}: no such device; cpu, cuda, cuda:1, ...") from error
+
+
+def product_precision(device: torch.device) -> str:
+    """In which precision the encoders multiply: named by EMOVOZ_PRECISION, else float16 on CUDA and float32 elsewhere.
+
+    Raises:
+        InputError: no such precision.
+    """
+    named = os.environ.get("EMOVOZ_PRECISION") or ("float16" if device.type == "cuda" else "float32")
+    if named not in PRODUCT_PRECISIONS:
+        raise InputError(f"EMOVOZ_PRECISION={named}: no such precision; {', '.join(PRODUCT_PRECISIONS)}")
+    return named
+
+
+def multiplying(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """Where matrix products are computed in this precision, and sums and norms in float32."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, PRODUCT_PRECISIONS[precision])
+
+
+def on_device(values: np.ndarray, device: torch.device) -> Tensor:
+    """An array as a tensor on a device; on its way to a GPU while that goes on computing."""
+    tensor = torch.from_numpy(values)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def batch_budget(usual: int, device: torch.device) -> int:
+    """Frames or tokens of a batch: as many as suit a processor's cache, or a GPU's many cores."""
+    return usual * GPU_BATCHES if device.type == "cuda" else usual
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:

@@ -1,14 +1,15 @@
 """SpeechEncoder: what every speech encoder has in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, pairwise
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from emovoz.encoders.placement import in_parallel, length_batches
+from emovoz.encoders.placement import batch_budget, in_parallel, length_batches
 from emovoz.sequence import MaskedSequence
 
 
@@ -25,6 +26,7 @@ class SpeechEncoder(ABC):
         device: where it computes.
         precision: the least that keeps what its states say; `float32` where float16 does not.
         fingerprint: hash of the weights' values, preprocessing, mode, backend and precision.
+        kindred: the same for each precision that its products can be computed in; none where there is one only.
     """
 
     sample_rate: int
@@ -37,6 +39,7 @@ class SpeechEncoder(ABC):
     precision: str = "float16"
     device: torch.device
     fingerprint: str
+    kindred: Mapping[str, str] = MappingProxyType({})
 
     def encode(self, waveforms: Sequence[np.ndarray], layers: Sequence[int] | None = None) -> MaskedSequence:
         """Hidden states of a batch of clips, each clip's independent of the others.
@@ -54,7 +57,9 @@ class SpeechEncoder(ABC):
         """Hidden states [layer, time, dim] of each clip, in the order given; batches are formed by length inside."""
         chosen = list(range(self.layers)) if layers is None else list(layers)
         windows = [(i, window) for i, waveform in enumerate(waveforms) for window in self._windows(waveform)]
-        batches = length_batches([self._frames(window) for _, window in windows], self.budget_frames)
+        batches = length_batches(
+            [self._frames(window) for _, window in windows], batch_budget(self.budget_frames, self.device)
+        )
         states = in_parallel(
             lambda batch: self._encode_batch([windows[j][1] for j in batch], chosen), batches, self.device
         )

@@ -10,9 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emovoz.encoders.fingerprint import fingerprint, settings_of, weights_digest
+from emovoz.encoders.fingerprint import fingerprints, settings_of, weights_digest
 from emovoz.encoders.packed import pack
-from emovoz.encoders.placement import PRECISION, compute_device, equal_length_batches, in_parallel
+from emovoz.encoders.placement import (
+    batch_budget,
+    compute_device,
+    equal_length_batches,
+    in_parallel,
+    multiplying,
+    product_precision,
+)
 from emovoz.encoders.pretrained import load_frozen
 from emovoz.errors import InputError
 from emovoz.sequence import MaskedSequence
@@ -53,7 +60,9 @@ class TextEncoder:
         longest: tokens kept of a text, special ones included.
         blocks: its transformer layers, in order; none where the family is not one of `TUNABLE`.
         projections: of queries and of values within a block, by name.
+        multiplies_in: precision of the matrix products (see `product_precision`).
         fingerprint: hash of the weights' values, tokenizer, prefix, backend and precision.
+        kindred: the same for each precision that there is.
     """
 
     budget_tokens = 2048
@@ -69,16 +78,18 @@ class TextEncoder:
         self.longest = _longest(self.model, self.tokenizer)
         place, self.projections = TUNABLE.get(config.model_type, (None, ()))
         self.blocks: Sequence[Any] = () if place is None else self.model.get_submodule(place)
-        self.fingerprint = fingerprint(
+        self.kindred = fingerprints(
             weights_digest(self.model),
             tokenizer=self.tokenizer.backend_tokenizer.to_str(),
             architecture=settings_of(config),
             prefix=prefix,
             longest=self.longest,
             backend="torch",
-            precision=str(PRECISION),
         )
-        pack(self.model)
+        self.multiplies_in = product_precision(self.device)
+        self.fingerprint = self.kindred[self.multiplies_in]
+        if self.multiplies_in == "float32":
+            pack(self.model)
 
     def encode(self, texts: Sequence[str], layers: Sequence[int] | None = None) -> MaskedSequence:
         """Hidden states of a batch of texts, each text's independent of the others.
@@ -96,7 +107,7 @@ class TextEncoder:
         """Hidden states [layer, token, dim] of each text, in the order given; texts of as many tokens share a batch."""
         chosen = list(range(self.layers)) if layers is None else list(layers)
         tokens = self.tokens(texts)
-        batches = equal_length_batches([len(ids) for ids in tokens], self.budget_tokens)
+        batches = equal_length_batches([len(ids) for ids in tokens], batch_budget(self.budget_tokens, self.device))
         states = in_parallel(lambda batch: self._encode_batch([tokens[i] for i in batch], chosen), batches, self.device)
         encoded = dict(zip(chain(*batches), chain(*states), strict=True))
         return [encoded[i] for i in range(len(tokens))]
@@ -127,8 +138,11 @@ class TextEncoder:
         prefixed = [self.prefix + text for text in texts]
         return self.tokenizer(prefixed, truncation=True, max_length=self.longest, **more)
 
-    @torch.inference_mode()
     def _encode_batch(self, tokens: list[list[int]], layers: list[int]) -> list[Tensor]:
+        with torch.inference_mode(), multiplying(self.device, self.multiplies_in):
+            return [states.float() for states in self._of_batch(tokens, layers)]
+
+    def _of_batch(self, tokens: list[list[int]], layers: list[int]) -> list[Tensor]:
         ids = torch.tensor(tokens, device=self.device)
         if self.blocks:
             return list(torch.stack(self._states(self._embedded(ids), layers), dim=1))

@@ -46,7 +46,7 @@ class W2VBertSpeechEncoder(EndToEndEncoder):
         self.fewest_samples = WINDOW + (stride - 1) * HOP
         self.window_frames = round(WINDOW_SECONDS * self.frame_rate)
         self.overlap_frames = round(OVERLAP_SECONDS * self.frame_rate)
-        self.fingerprint = self.fingerprint_with(
+        self.made_ready(
             positions=(
                 config.position_embeddings_type,
                 config.left_max_position_embeddings,

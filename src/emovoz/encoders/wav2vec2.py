@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from emovoz.encoders.end_to_end import OVERLAP_SECONDS, WINDOW_SECONDS, EndToEndEncoder, attend
-from emovoz.encoders.packed import convolution, convolution_gelu, linear_gelu, pack
-from emovoz.encoders.placement import compute_device
+from emovoz.encoders.packed import convolution, convolution_gelu, linear_gelu
+from emovoz.encoders.placement import compute_device, on_device
 from emovoz.encoders.pretrained import load_frozen, preprocessor
 
 UNUSED = ("masked_spec_embed", "adapter.")
@@ -50,7 +50,7 @@ class Wav2Vec2SpeechEncoder(EndToEndEncoder):
         self.fewest_samples = _receptive_field(config.conv_kernel, config.conv_stride)
         self.window_frames = round(WINDOW_SECONDS * self.frame_rate)
         self.overlap_frames = round(OVERLAP_SECONDS * self.frame_rate)
-        self.fingerprint = self.fingerprint_with(
+        self.made_ready(
             convolutions=(list(config.conv_kernel), list(config.conv_stride), config.feat_extract_activation),
             feature_norm=getattr(config, "feat_extract_norm", None),
             stable=self.stable,
@@ -58,14 +58,13 @@ class Wav2Vec2SpeechEncoder(EndToEndEncoder):
             normalise=self.normalise,
             sample_rate=self.sample_rate,
         )
-        pack(self.model)
 
     def _embed(self, waveforms: list[np.ndarray]) -> list[Tensor]:
         return [self._embedded(waveform) for waveform in waveforms]
 
     def _embedded(self, waveform: np.ndarray) -> Tensor:
-        samples = torch.from_numpy(zero_mean_unit_variance(waveform) if self.normalise else waveform)
-        rows = samples[:, None].to(self.device)
+        samples = zero_mean_unit_variance(waveform) if self.normalise else waveform
+        rows = on_device(samples, self.device)[:, None]
         for layer in self.model.feature_extractor.conv_layers:
             rows = self._convolved(layer, rows)
         projected = self.model.feature_projection(rows[None])

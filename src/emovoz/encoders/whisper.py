@@ -10,8 +10,8 @@ from torch.nn.functional import pad
 
 from emovoz.encoders import log_mel
 from emovoz.encoders.end_to_end import EndToEndEncoder, attend
-from emovoz.encoders.packed import convolution_gelu, linear_gelu, pack
-from emovoz.encoders.placement import compute_device
+from emovoz.encoders.packed import convolution_gelu, linear_gelu
+from emovoz.encoders.placement import compute_device, on_device
 from emovoz.encoders.pretrained import load_frozen
 
 
@@ -42,13 +42,12 @@ class WhisperSpeechEncoder(EndToEndEncoder):
         self.frame_rate = log_mel.SAMPLE_RATE / log_mel.HOP / 2
         self.window_frames = config.max_source_positions
         self.overlap_frames = self.window_frames // 6
-        self.fingerprint = self.fingerprint_with(
+        self.made_ready(
             mel=(config.num_mel_bins, log_mel.WINDOW, log_mel.HOP, log_mel.CEILING),
         )
-        pack(self.model)
 
     def _embed(self, waveforms: list[np.ndarray]) -> list[Tensor]:
-        mels = [log_mel.log_mel(torch.from_numpy(one).to(self.device), self.filters) for one in waveforms]
+        mels = [log_mel.log_mel(on_device(one, self.device), self.filters) for one in waveforms]
         # a row of zeros before and after each clip, which is what its ends see; so each begins at an even row
         spaced = torch.cat([pad(mel.T, (0, 0, 1, 1)) for mel in mels])
         lengths = [mel.shape[1] + 2 for mel in mels]

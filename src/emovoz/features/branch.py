@@ -1,7 +1,7 @@
 """One branch of a recipe: its encoder, and how a clip becomes features."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -31,6 +31,10 @@ class Encoder(Protocol):
     dim: int
     layers: int
     fingerprint: str
+
+    @property
+    def kindred(self) -> Mapping[str, str]:
+        """Fingerprints of the same encoder by the precision that it multiplies in; none where there is one only."""
 
     def encode_each(self, inputs: Sequence[Any], layers: Sequence[int] | None = None, /) -> list[Tensor]:
         """Hidden states [layer, time, dim] of each input."""

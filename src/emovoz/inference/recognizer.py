@@ -25,6 +25,7 @@ from emovoz.inference.thresholds import decisions, threshold_faults, threshold_r
 from emovoz.inference.training_data import TrainingData
 from emovoz.model import EmotionHead
 from emovoz.model.tuned import adapter_folder, load_head, save_head, tuned_layers, untrained_layers
+from emovoz.progress import say
 from emovoz.recipe import RECIPE, Recipe
 
 CARD = "recognizer.json"
@@ -344,7 +345,17 @@ def _read_card(directory: Path) -> dict[str, Any]:
 def _encoder_faults(directory: Path, trained: dict[str, Any], encoders: FrozenEncoders) -> Iterator[str]:
     for name, branch in encoders.branches.items():
         wanted = trained.get(name, {})
-        if wanted.get("fingerprint") != branch.encoder.fingerprint:
+        if wanted.get("fingerprint") == branch.encoder.fingerprint:
+            continue
+        precisions = {one: precision for precision, one in branch.encoder.kindred.items()}
+        learned_in = precisions.get(str(wanted.get("fingerprint")))
+        if learned_in:
+            own = precisions[branch.encoder.fingerprint]
+            say(
+                f"{directory}: learned from {name} features computed in {learned_in}, and is given those of the same "
+                f"encoder in {own}, which differ little; EMOVOZ_PRECISION={learned_in} computes them alike"
+            )
+        else:
             yield (
                 f"{directory}: trained on {name} features of {wanted.get('model')} from {wanted.get('source')} "
                 f"(fingerprint {str(wanted.get('fingerprint'))[:8]}), but {branch.model} from {branch.source} "

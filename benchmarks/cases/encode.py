@@ -1,0 +1,144 @@
+"""Speech encoders: how fast clips become hidden states, beside transformers, and beside the processor's own limit."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ratio import Times, alternated, table, timed
+from record import real_audio
+from torch import Tensor
+
+from emovoz.corpus import load_audio
+from emovoz.encoders import SpeechEncoder, load_speech_encoder
+from emovoz.encoders.log_mel import log_mel
+from emovoz.encoders.packed import PackedLinear, can_pack
+from emovoz.encoders.sources import directory_of, locate
+
+TITLE = "encoding speech"
+CLIPS, PADDED, ROUNDS = 200, 20, 5
+
+
+def measured() -> str:
+    """The table, and what the numbers mean."""
+    paths = real_audio()
+    # evenly from all speakers; the demo corpus has fewer clips and is gone through again
+    clips = [load_audio(paths[i * len(paths) // CLIPS % len(paths)], 16000) for i in range(CLIPS)]
+    whisper = load_speech_encoder("whisper-base")
+    plain = _transformers_whisper()
+    alone = alternated(
+        lambda: whisper.encode_each(clips), lambda: [_unpadded(plain, whisper, clip) for clip in clips], rounds=ROUNDS
+    )
+    padded = _beside_padded(whisper, plain, clips)
+    wav2vec = _beside_wav2vec(clips)
+    seconds = sum(map(len, clips)) / 16000
+    rows: list[tuple[str, Times, float | None]] = [
+        ("Whisper base, all layers, beside transformers as documented (padded to 30 s)", padded, 6.0),
+        ("the same, like for like (unpadded, one clip at a time, the same log-mel)", alone, 1.3),
+        ("wav2vec 2.0 base shape, random weights, all layers, beside transformers one clip at a time", wav2vec, 1.7),
+    ]
+    return "\n".join(
+        [
+            f"{CLIPS} clips, {seconds:.0f} s of audio, samples in memory, float32, all hidden states; torch may use",
+            f"{torch.get_num_threads()} threads on both sides. The padded baseline is timed on every {CLIPS // PADDED}th",
+            "clip and multiplied, for its cost does not depend on the clip. Most of the first ratio is the padding",
+            f"that is left out: the clips are {seconds / CLIPS:.1f} s long on average, not 30.",
+            "",
+            table(rows),
+            "",
+            *_roofline(whisper, clips, alone),
+        ]
+    )
+
+
+def _transformers_whisper() -> Any:
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    return WhisperEncoder.from_pretrained(directory_of(locate("whisper-base")), dtype=torch.float32).eval()
+
+
+def _beside_padded(whisper: SpeechEncoder, plain: Any, clips: list[np.ndarray]) -> Times:
+    from transformers import WhisperFeatureExtractor
+
+    extractor, some = WhisperFeatureExtractor(), clips[:: CLIPS // PADDED]
+
+    def documented() -> None:
+        for clip in some:
+            inputs = extractor(clip, sampling_rate=16000, return_tensors="pt")
+            with torch.inference_mode():
+                plain(inputs["input_features"], output_hidden_states=True)
+
+    times = alternated(lambda: whisper.encode_each(clips), documented, rounds=3)
+    return Times(times.ours, [seconds * CLIPS / PADDED for seconds in times.baseline])
+
+
+def _unpadded(plain: Any, whisper: Any, clip: np.ndarray) -> Tensor:
+    """All hidden states of one clip by the modules of transformers, whose own forward insists on 30 s."""
+    with torch.inference_mode():
+        mel = log_mel(torch.from_numpy(clip), whisper.filters)[None]
+        hidden = torch.nn.functional.gelu(plain.conv1(mel))
+        hidden = torch.nn.functional.gelu(plain.conv2(hidden)).transpose(1, 2)
+        states = [hidden + plain.embed_positions.weight[: hidden.shape[1]]]
+        for layer in plain.layers:
+            out = layer(states[-1], None)
+            states.append(out if isinstance(out, Tensor) else out[0])
+        return torch.stack([*states[:-1], plain.layer_norm(states[-1])])
+
+
+def _beside_wav2vec(clips: list[np.ndarray]) -> Times:
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    with tempfile.TemporaryDirectory() as folder:
+        torch.manual_seed(0)
+        plain = Wav2Vec2Model(Wav2Vec2Config()).eval()
+        plain.save_pretrained(folder)
+        ours = load_speech_encoder(str(Path(folder)))
+    extractor = Wav2Vec2FeatureExtractor()
+
+    def one_by_one() -> None:
+        for clip in clips:
+            inputs = extractor(clip, sampling_rate=16000, return_tensors="pt")
+            with torch.inference_mode():
+                plain(inputs["input_values"], output_hidden_states=True)
+
+    return alternated(lambda: ours.encode_each(clips), one_by_one, rounds=3)
+
+
+def _roofline(whisper: Any, clips: list[np.ndarray], times: Times) -> list[str]:
+    """What the processor could do at most, and the share of it that encoding reaches."""
+    lengths = [len(clip) // 320 for clip in clips]
+    width, inner, depth = whisper.dim, whisper.model.config.encoder_ffn_dim, whisper.layers - 1
+    a_frame = 2 * depth * (4 * width**2 + 2 * width * inner) + 2 * (2 * 3 * 80 * width + 3 * width**2)
+    operations = sum(n * a_frame + depth * 4 * n**2 * width for n in lengths)
+    own, packed = _peaks(width, inner)
+    reached = operations / times.seconds / 1e9
+    lines = [
+        f"Roofline: these clips take {operations / 1e12:.2f} TFLOP (products of matrices in layers, convolutions and",
+        f"attention). The largest products that torch makes here run at {own:.0f} GFLOP/s by its own `linear` and at",
+        f"{packed:.0f} by oneDNN with packed weights (3,000 rows, {width} x {inner}, each thread a product of its own).",
+        f"Encoding reaches {reached:.0f} GFLOP/s, {reached / packed:.0%} of the latter; transformers one clip at a time",
+        f"reaches {operations / times.baseline_seconds / 1e9:.0f}.",
+    ]
+    return lines if packed else [*lines[:2], "(no packed weights on this processor).", *lines[3:]]
+
+
+def _peaks(width: int, inner: int) -> tuple[float, float]:
+    """GFLOP/s of torch's linear and of a packed one, as fast as all threads together do it."""
+    from emovoz.encoders.placement import in_parallel
+
+    rows, layer = torch.randn(3000, width), torch.nn.Linear(width, inner).requires_grad_(False)
+    kinds = [layer, *([PackedLinear(layer.weight, layer.bias)] if can_pack(layer.weight) else [])]
+    threads, times = torch.get_num_threads(), 20
+
+    def speed(kind: torch.nn.Module) -> float:
+        def work(_: int) -> None:
+            with torch.inference_mode():
+                for _ in range(times):
+                    kind(rows)
+
+        best = min(timed(lambda: in_parallel(work, range(threads), torch.device("cpu"))) for _ in range(5))
+        return 2 * 3000 * width * inner * times * threads / best / 1e9
+
+    speeds = [speed(kind) for kind in kinds]
+    return speeds[0], speeds[-1] if len(speeds) > 1 else 0.0
