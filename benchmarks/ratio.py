@@ -46,7 +46,8 @@ def alternated(ours: Callable[[], object], baseline: Callable[[], object], *, ro
     """Each run so many times in turn, after once to warm up."""
     ours()
     baseline()
-    own, theirs = [], []
+    own: list[float] = []
+    theirs: list[float] = []
     for number in range(rounds):
         for mine in (True, False) if number % 2 == 0 else (False, True):
             (own if mine else theirs).append(timed(ours if mine else baseline))

@@ -38,6 +38,12 @@ def machine() -> str:
     return f"Commit {commit.stdout.strip()}; {processor}, Python {platform.python_version()}, no GPU."
 
 
+def free_memory() -> int:
+    """Bytes that a process could take now."""
+    told = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    return int(told["MemAvailable"].split()[0]) * 1024
+
+
 def score(results: Mapping[str, Any], name: str) -> str:
     """A score of results.json with its interval."""
     low, high = results[name]["ci95"]

@@ -41,7 +41,7 @@ class EndToEndEncoder(SpeechEncoder):
 
     @torch.inference_mode()
     def _encode_batch(self, waveforms: list[np.ndarray], layers: list[int]) -> list[Tensor]:
-        clips = [self._embed(self._filled(waveform)) for waveform in waveforms]
+        clips = self._embed([self._filled(waveform) for waveform in waveforms])
         lengths = [len(clip) for clip in clips]
         filler = FEWEST_ROWS - sum(lengths)
         hidden = torch.cat([*clips, *([clips[0].new_zeros(filler, self.dim)] if filler > 0 else [])])
@@ -86,8 +86,8 @@ class EndToEndEncoder(SpeechEncoder):
         return np.pad(waveform, (0, max(0, self.fewest_samples - len(waveform))))
 
     @abstractmethod
-    def _embed(self, waveform: np.ndarray) -> Tensor:
-        """The embedding output [time, dim] of one clip."""
+    def _embed(self, waveforms: list[np.ndarray]) -> list[Tensor]:
+        """The embedding output [time, dim] of each clip."""
 
     @abstractmethod
     def _block(self, block: Any, hidden: Tensor, lengths: list[int]) -> Tensor:

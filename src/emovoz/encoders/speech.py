@@ -2,13 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from emovoz.encoders.placement import length_batches
+from emovoz.encoders.placement import in_parallel, length_batches
 from emovoz.sequence import MaskedSequence
 
 
@@ -22,6 +22,7 @@ class SpeechEncoder(ABC):
         frame_rate: frames a second, Hz.
         window_frames, overlap_frames: longer clips go through in windows of this length, overlapping by this much.
         budget_frames: frames of a batch.
+        device: where it computes.
         precision: the least that keeps what its states say; `float32` where float16 does not.
         fingerprint: hash of the weights' values, preprocessing, mode, backend and precision.
     """
@@ -34,6 +35,7 @@ class SpeechEncoder(ABC):
     overlap_frames: int
     budget_frames: int = 3000
     precision: str = "float16"
+    device: torch.device
     fingerprint: str
 
     def encode(self, waveforms: Sequence[np.ndarray], layers: Sequence[int] | None = None) -> MaskedSequence:
@@ -52,14 +54,14 @@ class SpeechEncoder(ABC):
         """Hidden states [layer, time, dim] of each clip, in the order given; batches are formed by length inside."""
         chosen = list(range(self.layers)) if layers is None else list(layers)
         windows = [(i, window) for i, waveform in enumerate(waveforms) for window in self._windows(waveform)]
-        encoded = [torch.empty(0)] * len(windows)
-        for batch in length_batches([self._frames(window) for _, window in windows], self.budget_frames):
-            states = self._encode_batch([windows[j][1] for j in batch], chosen)
-            for j, of_window in zip(batch, states, strict=True):
-                encoded[j] = of_window
+        batches = length_batches([self._frames(window) for _, window in windows], self.budget_frames)
+        states = in_parallel(
+            lambda batch: self._encode_batch([windows[j][1] for j in batch], chosen), batches, self.device
+        )
+        encoded = dict(zip(chain(*batches), chain(*states), strict=True))
         pieces: list[list[Tensor]] = [[] for _ in waveforms]
-        for (i, _), of_window in zip(windows, encoded, strict=True):
-            pieces[i].append(of_window)
+        for j, (i, _) in enumerate(windows):
+            pieces[i].append(encoded[j])
         return [self._stitch(of_clip) for of_clip in pieces]
 
     def stretches(self, frames: int, *, later: bool = False) -> list[int]:

@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 
 from emovoz.encoders.fingerprint import fingerprint, settings_of, weights_digest
-from emovoz.encoders.placement import PRECISION, compute_device, equal_length_batches
+from emovoz.encoders.packed import pack
+from emovoz.encoders.placement import PRECISION, compute_device, equal_length_batches, in_parallel
 from emovoz.encoders.pretrained import load_frozen
 from emovoz.errors import InputError
 from emovoz.sequence import MaskedSequence
@@ -76,6 +78,7 @@ class TextEncoder:
             backend="torch",
             precision=str(PRECISION),
         )
+        pack(self.model)
 
     def encode(self, texts: Sequence[str], layers: Sequence[int] | None = None) -> MaskedSequence:
         """Hidden states of a batch of texts, each text's independent of the others.
@@ -93,11 +96,10 @@ class TextEncoder:
         """Hidden states [layer, token, dim] of each text, in the order given; texts of as many tokens share a batch."""
         chosen = list(range(self.layers)) if layers is None else list(layers)
         tokens = self.tokens(texts)
-        encoded: list[Tensor] = [torch.empty(0)] * len(tokens)
-        for batch in equal_length_batches([len(ids) for ids in tokens], self.budget_tokens):
-            for i, states in zip(batch, self._encode_batch([tokens[i] for i in batch], chosen), strict=True):
-                encoded[i] = states
-        return encoded
+        batches = equal_length_batches([len(ids) for ids in tokens], self.budget_tokens)
+        states = in_parallel(lambda batch: self._encode_batch([tokens[i] for i in batch], chosen), batches, self.device)
+        encoded = dict(zip(chain(*batches), chain(*states), strict=True))
+        return [encoded[i] for i in range(len(tokens))]
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, prefix and special tokens included."""
@@ -128,10 +130,28 @@ class TextEncoder:
     @torch.inference_mode()
     def _encode_batch(self, tokens: list[list[int]], layers: list[int]) -> list[Tensor]:
         ids = torch.tensor(tokens, device=self.device)
+        if self.blocks:
+            return list(torch.stack(self._states(self._embedded(ids), layers), dim=1))
         output = self.model(input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True)
         # some families record the last layer before its final norm; the last state is what the model gives
         states = [*output.hidden_states[:-1], output.last_hidden_state]
         return list(torch.stack([states[i] for i in layers], dim=1))
+
+    def _embedded(self, ids: Tensor) -> Tensor:
+        """The embedding output [batch, token, dim] of a model whose blocks are known."""
+        embedded = self.model.embeddings(input_ids=ids)
+        # of ELECTRA, where the embeddings are narrower than the layers
+        project = getattr(self.model, "embeddings_project", None)
+        return embedded if project is None else project(embedded)
+
+    def _states(
+        self, hidden: Tensor, layers: Sequence[int], *, start: int = 0, mask: Tensor | None = None
+    ) -> list[Tensor]:
+        """Hidden states [batch, token, dim] from the one with the number `start` on; none above the highest is made."""
+        states = [hidden]
+        for block in self.blocks[start : max(layers)]:
+            states.append(block(states[-1], mask))
+        return [states[i - start] for i in layers]
 
     def above(self, start: int, hidden: Tensor, lengths: list[int], layers: Sequence[int]) -> Tensor:
         """Hidden states made from a lower one, by the layers between.
@@ -147,10 +167,8 @@ class TextEncoder:
         """
         texts = MaskedSequence.pad(hidden.split(lengths))
         padding = torch.finfo(hidden.dtype).min * (~texts.mask[:, None, None]).to(hidden.dtype)
-        states = [texts.features]
-        for block in self.blocks[start : max(layers)]:
-            states.append(block(states[-1], padding))
-        return torch.stack([states[i - start][texts.mask] for i in layers])
+        states = self._states(texts.features, layers, start=start, mask=padding)
+        return torch.stack([state[texts.mask] for state in states])
 
 
 def _text_model(directory: Path, device: torch.device) -> Any:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from emovoz.encoders.fingerprint import fingerprint, weights_digest
+from emovoz.encoders.packed import packed_weights, unpack
 from emovoz.encoders.speech import SpeechEncoder
 from emovoz.encoders.text import TUNABLE
 from emovoz.errors import InputError
@@ -126,9 +127,9 @@ def check_tunable(encoder: Any, section: str, model: str) -> None:
 
 
 def _twin(encoder: Any) -> Any:
-    """The same encoder with modules of its own, their weights shared with the original's."""
+    """The same encoder with modules of its own, their weights shared with the original's until they are unpacked."""
     twin = copy.copy(encoder)
-    weights = chain(encoder.model.parameters(), encoder.model.buffers())
+    weights = chain(encoder.model.parameters(), encoder.model.buffers(), packed_weights(encoder.model))
     twin.model = copy.deepcopy(encoder.model, {id(tensor): tensor for tensor in weights})
     names = {id(module): name for name, module in encoder.model.named_modules()}
     twin.blocks = [twin.model.get_submodule(names[id(block)]) for block in encoder.blocks]
@@ -139,6 +140,8 @@ def _inject(encoder: Any, start: int, top: int, lora: Lora, model: str) -> Any:
     """Put adapters into the projections of queries and values between two hidden states; the configuration for peft."""
     from peft import LoraConfig, inject_adapter_in_model
 
+    for block in encoder.blocks[start:top]:
+        unpack(block)
     names = {id(module): name for name, module in encoder.model.named_modules()}
     places = [f"{names[id(block)]}.{name}" for block in encoder.blocks[start:top] for name in encoder.projections]
     alpha: Any = lora.alpha

@@ -57,7 +57,10 @@ class W2VBertSpeechEncoder(EndToEndEncoder):
             sample_rate=self.sample_rate,
         )
 
-    def _embed(self, waveform: np.ndarray) -> Tensor:
+    def _embed(self, waveforms: list[np.ndarray]) -> list[Tensor]:
+        return [self._embedded(waveform) for waveform in waveforms]
+
+    def _embedded(self, waveform: np.ndarray) -> Tensor:
         banks = self.filter_bank(waveform, sampling_rate=self.sample_rate, pad_to_multiple_of=None, return_tensors="pt")
         return self.model.feature_projection(banks["input_features"].to(self.device))[0][0]
 

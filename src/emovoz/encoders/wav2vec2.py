@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from emovoz.encoders.end_to_end import OVERLAP_SECONDS, WINDOW_SECONDS, EndToEndEncoder, attend
+from emovoz.encoders.packed import convolution, convolution_gelu, linear_gelu, pack
 from emovoz.encoders.placement import compute_device
 from emovoz.encoders.pretrained import load_frozen, preprocessor
 
@@ -41,6 +42,7 @@ class Wav2Vec2SpeechEncoder(EndToEndEncoder):
         self.normalise = bool(settings.get("do_normalize", True))
         self.sample_rate = int(settings.get("sampling_rate", 16000))
         self.stable = bool(getattr(config, "do_stable_layer_norm", False))
+        self.gelu, self.convolutions_gelu = config.hidden_act == "gelu", config.feat_extract_activation == "gelu"
         self.dim = config.hidden_size
         self.layers = config.num_hidden_layers + 1
         step = math.prod(config.conv_stride)
@@ -56,25 +58,48 @@ class Wav2Vec2SpeechEncoder(EndToEndEncoder):
             normalise=self.normalise,
             sample_rate=self.sample_rate,
         )
+        pack(self.model)
 
-    def _embed(self, waveform: np.ndarray) -> Tensor:
+    def _embed(self, waveforms: list[np.ndarray]) -> list[Tensor]:
+        return [self._embedded(waveform) for waveform in waveforms]
+
+    def _embedded(self, waveform: np.ndarray) -> Tensor:
         samples = torch.from_numpy(zero_mean_unit_variance(waveform) if self.normalise else waveform)
-        extracted = self.model.feature_extractor(samples[None].to(self.device)).transpose(1, 2)
-        projected = self.model.feature_projection(extracted)
+        rows = samples[:, None].to(self.device)
+        for layer in self.model.feature_extractor.conv_layers:
+            rows = self._convolved(layer, rows)
+        projected = self.model.feature_projection(rows[None])
         # all but HuBERT also give what they projected
         frames = projected[0] if isinstance(projected, tuple) else projected
         frames = frames + self.model.encoder.pos_conv_embed(frames)
         return (frames if self.stable else self.model.encoder.layer_norm(frames))[0]
 
+    def _convolved(self, layer: Any, rows: Tensor) -> Tensor:
+        """One layer of the convolutions over one clip: [time, channel] -> [time', channel']."""
+        norm = getattr(layer, "layer_norm", None)
+        if norm is None and self.convolutions_gelu:
+            return convolution_gelu(layer.conv, rows)
+        rows = convolution(layer.conv, rows)
+        if isinstance(norm, nn.GroupNorm):
+            rows = normalised_over_time(norm, rows)
+        elif norm is not None:
+            rows = norm(rows)
+        return layer.activation(rows)
+
     def _block(self, block: Any, hidden: Tensor, lengths: list[int]) -> Tensor:
         if not self.stable:
             hidden = block.layer_norm(hidden + self._attend(block, hidden, lengths))
-            return block.final_layer_norm(hidden + block.feed_forward(hidden))
+            return block.final_layer_norm(hidden + self._feed_forward(block.feed_forward, hidden))
         hidden = hidden + self._attend(block, block.layer_norm(hidden), lengths)
-        hidden = hidden + block.feed_forward(block.final_layer_norm(hidden))
+        hidden = hidden + self._feed_forward(block.feed_forward, block.final_layer_norm(hidden))
         # the language adapters of MMS
         adapter = getattr(block, "adapter_layer", None)
         return hidden if adapter is None else hidden + adapter(hidden)
+
+    def _feed_forward(self, layers: Any, hidden: Tensor) -> Tensor:
+        if not self.gelu:
+            return layers(hidden)
+        return layers.output_dense(linear_gelu(layers.intermediate_dense, hidden))
 
     def _attend(self, block: Any, hidden: Tensor, lengths: list[int]) -> Tensor:
         return attend(block.attention, hidden, lengths)
@@ -107,6 +132,15 @@ def zero_mean_unit_variance(waveform: np.ndarray) -> np.ndarray:
     [-1.0, 1.0]
     """
     return (waveform - waveform.mean()) / np.sqrt(waveform.var() + 1e-7)
+
+
+def normalised_over_time(norm: nn.GroupNorm, rows: Tensor) -> Tensor:
+    """Every channel of one clip [time, channel] by its own mean and variance over time, as a group norm of one each."""
+    if norm.num_groups != norm.num_channels:
+        return norm(rows.T[None])[0].T.contiguous()
+    centred = rows - rows.mean(0)
+    scale = norm.weight / (centred.square().mean(0) + norm.eps).sqrt()
+    return torch.addcmul(norm.bias, centred, scale)
 
 
 def _receptive_field(kernels: list[int], strides: list[int]) -> int:

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import gelu
+from torch.nn.functional import pad
 
 from emovoz.encoders import log_mel
 from emovoz.encoders.end_to_end import EndToEndEncoder, attend
+from emovoz.encoders.packed import convolution_gelu, linear_gelu, pack
 from emovoz.encoders.placement import compute_device
 from emovoz.encoders.pretrained import load_frozen
 
@@ -34,6 +35,7 @@ class WhisperSpeechEncoder(EndToEndEncoder):
         self.blocks = self.model.layers
         config = self.model.config
         self.filters = log_mel.mel_filters(config.num_mel_bins).to(self.device)
+        self.gelu = config.activation_function == "gelu"
         self.sample_rate = log_mel.SAMPLE_RATE
         self.dim = config.d_model
         self.layers = config.encoder_layers + 1
@@ -43,15 +45,27 @@ class WhisperSpeechEncoder(EndToEndEncoder):
         self.fingerprint = self.fingerprint_with(
             mel=(config.num_mel_bins, log_mel.WINDOW, log_mel.HOP, log_mel.CEILING),
         )
+        pack(self.model)
 
-    def _embed(self, waveform: np.ndarray) -> Tensor:
-        mel = log_mel.log_mel(torch.from_numpy(waveform).to(self.device), self.filters)
-        frames = gelu(self.model.conv2(gelu(self.model.conv1(mel[None]))))[0].T
-        return frames + self.model.embed_positions.weight[: len(frames)]
+    def _embed(self, waveforms: list[np.ndarray]) -> list[Tensor]:
+        mels = [log_mel.log_mel(torch.from_numpy(one).to(self.device), self.filters) for one in waveforms]
+        # a row of zeros before and after each clip, which is what its ends see; so each begins at an even row
+        spaced = torch.cat([pad(mel.T, (0, 0, 1, 1)) for mel in mels])
+        lengths = [mel.shape[1] + 2 for mel in mels]
+        hidden = convolution_gelu(self.model.conv1, pad(spaced, (0, 0, 1, 1)))
+        ends = torch.tensor(lengths).cumsum(0)
+        hidden[ends - 1] = 0.0
+        hidden[ends - torch.tensor(lengths)] = 0.0
+        # one more at the end, that every clip has as many
+        hidden = pad(convolution_gelu(self.model.conv2, hidden), (0, 0, 0, 1))
+        clips = [clip[:-1] for clip in hidden.split([length // 2 for length in lengths])]
+        return [clip + self.model.embed_positions.weight[: len(clip)] for clip in clips]
 
     def _block(self, block: Any, hidden: Tensor, lengths: list[int]) -> Tensor:
         hidden = hidden + attend(block.self_attn, block.self_attn_layer_norm(hidden), lengths)
-        return hidden + block.fc2(block.activation_fn(block.fc1(block.final_layer_norm(hidden))))
+        normed = block.final_layer_norm(hidden)
+        inner = linear_gelu(block.fc1, normed) if self.gelu else block.activation_fn(block.fc1(normed))
+        return hidden + block.fc2(inner)
 
     def _last(self, hidden: Tensor) -> Tensor:
         return self.model.layer_norm(hidden)

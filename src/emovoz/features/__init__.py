@@ -1,5 +1,6 @@
 """Each clip encoded once: the feature store, and what fills and reads it."""
 
+from emovoz.features.ahead import read_ahead
 from emovoz.features.batch import ClipFeatures, ClipSequence, LongClipFeatures, Picked, collate
 from emovoz.features.branch import Branch
 from emovoz.features.encode import FrozenEncoders, encode_clips
@@ -26,5 +27,6 @@ __all__ = [
     "extract",
     "features_of",
     "features_of_views",
+    "read_ahead",
     "views_of",
 ]

@@ -1,13 +1,15 @@
 """Features of several clips, padded into the tensors that a head takes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import overload
 
 import torch
 from torch import Tensor
 
-from emovoz.sequence import MaskedSequence
+from emovoz.features.encoder_folder import StoredTensor
+from emovoz.sequence import frame_mask
 
 
 class ClipFeatures:
@@ -28,6 +30,23 @@ class ClipFeatures:
     def pieces(self) -> Iterator["ClipFeatures"]:
         """What has to be in memory at once, in order of time."""
         yield self
+
+    def at_once(self) -> "ClipFeatures":
+        """The whole clip, which is not made anew however often its features are asked for."""
+        return self
+
+    def modalities(self) -> Collection[str]:
+        """Those it has."""
+        return self.by_modality
+
+    def form(self, name: str) -> tuple[int, torch.dtype]:
+        """How many frames a modality has that it has, and of which type."""
+        values = self.by_modality[name]
+        return values.shape[-2], values.dtype
+
+    def read_into(self, name: str, out: Tensor) -> None:
+        """Write a modality's features into memory [layer, time, dim], converted to its type."""
+        out.copy_(self.by_modality[name])
 
 
 class LongClipFeatures(ClipFeatures):
@@ -52,6 +71,42 @@ class LongClipFeatures(ClipFeatures):
     def pieces(self) -> Iterator[ClipFeatures]:
         """The pieces, one at a time."""
         return self._make()
+
+    def at_once(self) -> ClipFeatures:
+        """The whole recording in memory."""
+        return ClipFeatures(self.by_modality)
+
+
+class StoredClipFeatures(ClipFeatures):
+    """Features of a clip that lie in the store: read when they are asked for, or straight into a batch.
+
+    Args:
+        there: features [layer, time, dim] of each modality.
+    """
+
+    def __init__(self, there: Mapping[str, StoredTensor | Tensor]) -> None:
+        self._there = there
+
+    @cached_property
+    def by_modality(self) -> Mapping[str, Tensor]:
+        """Features [layer, time, dim] of each modality it has."""
+        return {name: of if isinstance(of, Tensor) else of.read() for name, of in self._there.items()}
+
+    def modalities(self) -> Collection[str]:
+        """Those it has."""
+        return self._there
+
+    def form(self, name: str) -> tuple[int, torch.dtype]:
+        """How many frames a modality has that it has, and of which type."""
+        return self._there[name].shape[-2], self._there[name].dtype
+
+    def read_into(self, name: str, out: Tensor) -> None:
+        """Write a modality's features into memory [layer, time, dim], converted to its type."""
+        there = self._there[name]
+        if isinstance(there, Tensor):
+            out.copy_(there)
+        else:
+            there.read_into(out)
 
 
 class ClipSequence(Sequence[ClipFeatures], ABC):
@@ -88,9 +143,10 @@ class Picked(ClipSequence):
 
 
 def collate(clips: Sequence[ClipFeatures], shapes: Mapping[str, tuple[int, int]]) -> dict[str, Tensor]:
-    """A head's inputs: for each modality float32 features [batch, layer, time, dim] and a mask [batch, time].
+    """A head's inputs: for each modality features [batch, layer, time, dim] and a mask [batch, time].
 
-    A clip without a modality has no true frame in its mask.
+    Features are float16 where those of all clips are, else float32. A clip without a modality has no true frame in its
+    mask.
 
     Args:
         clips: the batch.
@@ -101,10 +157,16 @@ def collate(clips: Sequence[ClipFeatures], shapes: Mapping[str, tuple[int, int]]
     (torch.Size([2, 2, 3, 4]), [[True, True, True], [False, False, False]])
     """
     batch = {}
-    # asked once: a long recording makes its features whenever they are asked for
-    known = [clip.by_modality for clip in clips]
+    known = [clip.at_once() for clip in clips]
     for name, (layers, dim) in shapes.items():
-        nothing = torch.zeros(layers, 0, dim)
-        padded = MaskedSequence.pad([of_clip.get(name, nothing).float() for of_clip in known])
-        batch[name], batch[f"{name}_mask"] = padded.features, padded.mask
+        forms = {row: clip.form(name) for row, clip in enumerate(known) if name in clip.modalities()}
+        half = bool(forms) and all(dtype == torch.float16 for _, dtype in forms.values())
+        lengths = [forms[row][0] if row in forms else 0 for row in range(len(known))]
+        longest = max(lengths)
+        features = torch.empty(len(known), layers, longest, dim, dtype=torch.float16 if half else torch.float32)
+        for row, length in enumerate(lengths):
+            if length:
+                known[row].read_into(name, features[row, :, :length])
+            features[row, :, length:] = 0
+        batch[name], batch[f"{name}_mask"] = features, frame_mask(torch.tensor(lengths), longest)
     return batch

@@ -1,21 +1,29 @@
 """One encoder's folder in the feature store: which sound shard holds what."""
 
 import logging
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from emovoz.errors import InputError
 from emovoz.features.disk import locked_if_free, read_faults, write_faults
 from emovoz.features.index import NOTHING, Index, Shard, as_entries, look, read_index, write_index
-from emovoz.features.shards import check_shard, is_leftover, open_tensors, tensor_name
+from emovoz.features.shards import Place, check_shard, fill, is_leftover, read_places, tensor_name
 
 logger = logging.getLogger(__name__)
+
+_GONE = "the file is gone"
+_CUT = "damaged file (its size has changed)"
 
 
 class EncoderFolder:
@@ -30,7 +38,6 @@ class EncoderFolder:
         self._index: Index | None = None
         self._sound: set[Shard] = set()
         self._lost: dict[str, str] = {}
-        self._open: dict[Shard, safe_open] = {}
 
     def present(self, keys: Sequence[str], layers: Sequence[int], view: str) -> NDArray[np.bool_]:
         """bool [key, layer]: what is there."""
@@ -41,25 +48,42 @@ class EncoderFolder:
             present[positions[held[:, column]], column] = True
         return present
 
-    def read(self, key: str, layers: Sequence[int], view: str) -> Tensor:
-        """Features [layer, time, dim] of one content.
+    def find(self, keys: Sequence[str], layers: Sequence[int], view: str) -> "list[StoredTensor]":
+        """Where the features of each content lie.
 
         Raises:
-            KeyError: they are not there.
+            KeyError: some are not there.
             InputError: they were there, and their shard is damaged or gone.
         """
         with read_faults(self.folder):
-            index, _, entries, held = self._find([key], layers, view)
-            if not held.any(0).all():
-                # before it is told that they are not there, the shards themselves are asked
-                self._look(NOTHING)
-                index, _, entries, held = self._find([key], layers, view)
-            if not held.any(0).all():
-                raise InputError(map(self._told, self._lost)) if self._lost else KeyError(f"{key}.{view}")
-            shards = [index.shards[index.shard_of[entry]] for entry in entries[held.argmax(0)]]
-            names = [tensor_name(key, view, layer) for layer in layers]
-            files = {shard: self._file(shard) for shard in set(shards)}
-            return torch.stack([files[shard].get_tensor(name) for shard, name in zip(shards, names, strict=True)])
+            shards = self._shards_of(keys, layers, view)
+            names = [[tensor_name(key, view, layer) for layer in layers] for key in keys]
+            wanted: dict[Shard, list[str]] = {}
+            for shard, name in zip(chain(*shards), chain(*names), strict=True):
+                wanted.setdefault(shard, []).append(name)
+            places = {name: place for shard, some in wanted.items() for name, place in self._places(shard, some)}
+        return [
+            StoredTensor(self, tuple(of_key), tuple(places[name] for name in named))
+            for of_key, named in zip(shards, names, strict=True)
+        ]
+
+    def read_into(self, tensor: "StoredTensor", out: Tensor) -> None:
+        """Read features into memory [layer, time, dim] whose frames lie one after the other.
+
+        Raises:
+            InputError: their shard is damaged or gone.
+        """
+        with read_faults(self.folder), ExitStack() as opened:
+            files = {shard: opened.enter_context(self._opened(shard)) for shard in set(tensor.shards)}
+            for shard, place, layer in zip(tensor.shards, tensor.places, out, strict=True):
+                values = layer if place.dtype == out.dtype else torch.empty(place.shape, dtype=place.dtype)
+                try:
+                    fill(files[shard], place.start, values)
+                except EOFError:
+                    self._lose(shard.name, _CUT)
+                    raise InputError(self._told(shard.name)) from None
+                if values is not layer:
+                    layer.copy_(values)
 
     def refresh(self) -> None:
         """Look at the disk again when next asked."""
@@ -105,7 +129,7 @@ class EncoderFolder:
             try:
                 held = check_shard(self.folder / shard.name)
             except FileNotFoundError:
-                lost = self._lose(shard.name, "the file is gone")
+                lost = self._lose(shard.name, _GONE)
             except ValueError as error:
                 lost = self._lose(shard.name, str(error))
             else:
@@ -137,20 +161,46 @@ class EncoderFolder:
     def _without_lost(self, index: Index) -> Index:
         return index.only([shard.name not in self._lost for shard in index.shards])
 
-    def _file(self, shard: Shard) -> safe_open:
-        path = self.folder / shard.name
+    def _shards_of(self, keys: Sequence[str], layers: Sequence[int], view: str) -> list[list[Shard]]:
+        """Which shard has each layer [key][layer]."""
+        for again in (False, True):
+            index, positions, entries, held = self._find(keys, layers, view)
+            numbers = np.full((len(keys), len(layers)), -1)
+            for column in range(len(layers)):
+                # backwards, so that of several the first remains
+                rows = np.flatnonzero(held[:, column])[::-1]
+                numbers[positions[rows], column] = index.shard_of[entries[rows]]
+            if (numbers >= 0).all():
+                return [[index.shards[number] for number in of_key] for of_key in numbers.tolist()]
+            if not again:
+                # before it is told that they are not there, the shards themselves are asked
+                self._look(NOTHING)
+        if self._lost:
+            raise InputError(map(self._told, self._lost))
+        raise KeyError(f"{keys[int((numbers < 0).any(1).argmax())]}.{view}")
+
+    def _places(self, shard: Shard, names: Sequence[str]) -> Iterable[tuple[str, Place]]:
         try:
-            # reading a mapped file that was cut short would end the process
-            if path.stat().st_size == shard.size:
-                if shard not in self._open:
-                    self._open[shard] = open_tensors(path)
-                return self._open[shard]
-            self._lose(shard.name, "damaged file (its size has changed)")
+            return zip(names, read_places(self.folder / shard.name, names), strict=True)
         except FileNotFoundError:
-            self._lose(shard.name, "the file is gone")
-        except SafetensorError as error:
-            self._lose(shard.name, f"damaged file ({error})")
+            self._lose(shard.name, _GONE)
+        except ValueError as error:
+            self._lose(shard.name, str(error))
         raise InputError(self._told(shard.name))
+
+    @contextmanager
+    def _opened(self, shard: Shard) -> Iterator[BinaryIO]:
+        """A shard, opened whenever it is read: so a store of any size takes no more than one file, and no map."""
+        try:
+            file = (self.folder / shard.name).open("rb", buffering=0)
+        except FileNotFoundError:
+            self._lose(shard.name, _GONE)
+            raise InputError(self._told(shard.name)) from None
+        with file:
+            if os.fstat(file.fileno()).st_size != shard.size:
+                self._lose(shard.name, _CUT)
+                raise InputError(self._told(shard.name))
+            yield file
 
     def _lose(self, name: str, fault: str) -> bool:
         """Take note of a shard that cannot be used; true."""
@@ -164,3 +214,38 @@ class EncoderFolder:
             f"{self.folder / name}: {self._lost[name]}, so features that were there cannot be read; "
             "run the command again: the clips they belong to are encoded anew"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """Features [layer, time, dim] that lie in a store, not read.
+
+    Attributes:
+        folder: whose shards they lie in.
+        shards, places: of each layer.
+    """
+
+    folder: EncoderFolder
+    shards: tuple[Shard, ...]
+    places: tuple[Place, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(layer, time, dim)."""
+        (shape,) = {place.shape for place in self.places}
+        return (len(self.places), *shape)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which each of its values can be had."""
+        return reduce(torch.promote_types, {place.dtype for place in self.places})
+
+    def read(self) -> Tensor:
+        """The features, as stored; raises as `EncoderFolder.read_into` does."""
+        features = torch.empty(self.shape, dtype=self.dtype)
+        self.read_into(features)
+        return features
+
+    def read_into(self, out: Tensor) -> None:
+        """Read them into memory, converted to its type; see `EncoderFolder.read_into`."""
+        self.folder.read_into(self, out)

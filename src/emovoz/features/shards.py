@@ -6,6 +6,7 @@ import re
 import uuid
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,7 +14,6 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -30,6 +30,16 @@ _DTYPES = {
     "I32": torch.int32,
     "I64": torch.int64,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in its shard a tensor lies: byte at which it begins, type and shape."""
+
+    start: int
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
 
 Holding = tuple[str, str, tuple[int, ...]]
 """What a shard holds of one content: its key, the view, the layers in ascending order."""
@@ -86,16 +96,38 @@ def write_checked(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         scratch.unlink(missing_ok=True)
 
 
-def open_tensors(path: Path) -> safe_open:
-    """A file of tensors, by memory map.
+def read_places(path: Path, names: Iterable[str]) -> list[Place]:
+    """Where in a file of tensors those of these names lie; raises as `read_holdings` does."""
+    with path.open("rb") as file:
+        header, start = _header(file)
+    try:
+        entries = [header[name] for name in names]
+        return [
+            Place(start + entry["data_offsets"][0], _DTYPES[entry["dtype"]], tuple(entry["shape"])) for entry in entries
+        ]
+    except KeyError as error:
+        raise ValueError("damaged file (it lacks what it held)") from error
+
+
+def fill(file: BinaryIO, start: int, values: Tensor) -> None:
+    """Read the bytes of a tensor from an open file into its memory.
+
+    Args:
+        file: unbuffered.
+        start: byte at which they begin.
+        values: contiguous.
 
     Raises:
-        OSError: it is gone, or may not be read.
-        SafetensorError: it is damaged.
+        EOFError: the file ends before.
     """
-    # safetensors reports whatever keeps it from opening a file as the file's absence, too many open files included
-    path.open("rb").close()
-    return safe_open(path, framework="pt")
+    raw: NDArray[np.uint8] = values.flatten().view(torch.uint8).numpy()
+    left = raw.data
+    file.seek(start)
+    while left:
+        count = file.readinto(left)  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError
+        left = left[count:]
 
 
 def read_holdings(path: Path) -> tuple[str, list[Holding]]:

@@ -1,4 +1,4 @@
-"""FeatureStore: hidden states on disk, written once, read by memory map.
+"""FeatureStore: hidden states on disk, written once.
 
 A folder an encoder fingerprint; in it, immutable safetensors shards that each carry their own keys and checksum. A
 tensor [time, dim] is one layer of one view of one content. What is there is what the shards say; the index beside
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from emovoz.cache import cache_directory
 from emovoz.features import disk
-from emovoz.features.encoder_folder import EncoderFolder
+from emovoz.features.encoder_folder import EncoderFolder, StoredTensor
 from emovoz.features.shards import new_shard_name, tensor_name, write_checked
 
 CLEAN = "clean"
@@ -80,7 +80,14 @@ class FeatureStore:
             KeyError: they are not there.
             InputError: they were there, and their shard is damaged or gone.
         """
-        return self._folder(fingerprint).read(key, layers, view)
+        (found,) = self.find(fingerprint, [key], layers, view)
+        return found.read()
+
+    def find(
+        self, fingerprint: str, keys: Sequence[str], layers: Sequence[int], view: str = CLEAN
+    ) -> list[StoredTensor]:
+        """Where the features of each content lie; raises as `read` does."""
+        return self._folder(fingerprint).find(keys, layers, view)
 
     def refresh(self) -> None:
         """Look at the disk again: another process may have added shards."""

@@ -1,13 +1,15 @@
 """The features of a corpus: from the store, or encoded whenever they are asked for."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from torch import Tensor
 
 from emovoz.corpus import Clip, Corpus
 from emovoz.errors import ClipError, InputError
-from emovoz.features.batch import ClipFeatures, ClipSequence
+from emovoz.features.batch import ClipFeatures, ClipSequence, StoredClipFeatures
 from emovoz.features.encode import FrozenEncoders, clip_features, encode_clips
+from emovoz.features.encoder_folder import StoredTensor
 from emovoz.features.extraction import Extraction, check, extract
 from emovoz.features.pieces import Piece
 from emovoz.features.store import FeatureStore
@@ -48,7 +50,10 @@ def features_of_views(
 
 
 class StoredFeatures(ClipSequence):
-    """Features of each clip of a corpus, in its order, read by memory map; all must be in the store (see `extract`)."""
+    """Features of each clip of a corpus, in its order, read when asked for; all must be in the store (see `extract`).
+
+    Where they lie is looked up once, for all clips.
+    """
 
     def __init__(self, corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore) -> None:
         self.branches, self.store = encoders.branches, store
@@ -59,15 +64,39 @@ class StoredFeatures(ClipSequence):
 
     def fetch(self, i: int) -> ClipFeatures:
         """The features of clip i."""
-        return clip_features(self.pieces[i], self._read)
+        pieces = self.pieces[i]
+        if max(map(len, pieces.values())) > 1:
+            return clip_features(pieces, self._read)
+        place = range(len(self))[i]
+        return StoredClipFeatures({name: self._whole(name, place) for name in pieces})
+
+    def _whole(self, name: str, i: int) -> StoredTensor | Tensor:
+        """The features of a clip that is one piece."""
+        return self._found[name][i] if name in self._found else self._encoded(name, self.pieces[i][name][0])
+
+    @cached_property
+    def _found(self) -> dict[str, dict[int, StoredTensor]]:
+        """Where those of each clip lie that is one piece, by branch."""
+        found = {}
+        for name, branch in self.branches.items():
+            if branch.kept:
+                whole = {i: pieces[name][0] for i, pieces in enumerate(self.pieces) if len(pieces.get(name, ())) == 1}
+                keys = [piece.key for piece in whole.values()]
+                lying = self.store.find(branch.encoder.fingerprint, keys, branch.layers, branch.view)
+                found[name] = dict(zip(whole, lying, strict=True))
+        return found
 
     def _read(self, name: str, pieces: list[Piece]) -> Iterator[Tensor]:
         branch = self.branches[name]
         for piece in pieces:
-            if not branch.kept:
-                yield branch.encode([piece], [branch.read(piece)], branch.layers)[0]
-                continue
-            yield self.store.read(branch.encoder.fingerprint, piece.key, branch.layers, branch.view_of(piece))
+            if branch.kept:
+                yield self.store.read(branch.encoder.fingerprint, piece.key, branch.layers, branch.view_of(piece))
+            else:
+                yield self._encoded(name, piece)
+
+    def _encoded(self, name: str, piece: Piece) -> Tensor:
+        branch = self.branches[name]
+        return branch.encode([piece], [branch.read(piece)], branch.layers)[0]
 
 
 AT_ONCE = 16

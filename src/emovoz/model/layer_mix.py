@@ -1,5 +1,7 @@
 """From the hidden states of several layers to one sequence."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +23,9 @@ class WeightedLayers(nn.Module):
         return self.layer_weights.softmax(0)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[batch, layer, time, dim] -> [batch, time, dim]."""
+        """[batch, layer, time, dim] -> [batch, time, dim], in float32 where they are float16."""
+        if features.dtype == torch.float16:
+            return _summed(features, self.weights)
         return torch.einsum("bltd,l->btd", features, self.weights)
 
 
@@ -30,4 +34,34 @@ class ConcatenatedLayers(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[batch, layer, time, dim] -> [batch, time, layer x dim]."""
-        return features.transpose(1, 2).flatten(2)
+        return features.transpose(1, 2).flatten(2).float()
+
+
+class _SumOfHalves(torch.autograd.Function):
+    """Weighted sum in float32 of layers in float16; only the weights have a gradient.
+
+    A clip at a time is made float32: it stays in the processor's cache, and the batch would not.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weights: Tensor) -> Tensor:
+        """[batch, layer, time, dim], [layer] -> [batch, time, dim]."""
+        ctx.save_for_backward(features)
+        total = weights.new_empty(features.shape[0], *features.shape[2:])
+        for clip, of_clip in zip(features, total, strict=True):
+            torch.mv(clip.flatten(1).float().T, weights, out=of_clip.view(-1))
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+        """A product of layer and gradient is the gradient of its weight."""
+        (features,) = ctx.saved_tensors
+        of_weights = gradient.new_zeros(features.shape[1])
+        for clip, of_clip in zip(features, gradient, strict=True):
+            of_weights.addmv_(clip.flatten(1).float(), of_clip.reshape(-1))
+        return None, of_weights
+
+
+def _summed(features: Tensor, weights: Tensor) -> Tensor:
+    total: Tensor = _SumOfHalves.apply(features, weights)
+    return total

@@ -67,7 +67,7 @@ class TunedHead(EmotionHead):
 
     def _lifted(self, given: Mapping[str, Tensor], *, later: bool = False) -> dict[str, Tensor]:
         return {
-            name: self.tuned[name](values, given[f"{name}_mask"], later=later) if name in self.tuned else values
+            name: self.tuned[name](values.float(), given[f"{name}_mask"], later=later) if name in self.tuned else values
             for name, values in given.items()
         }
 

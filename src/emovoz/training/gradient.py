@@ -20,6 +20,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from emovoz.encoders.placement import compute_device
 from emovoz.encoders.pretrained import quiet_transformers
+from emovoz.features import read_ahead
 from emovoz.model import EmotionHead
 from emovoz.progress import progress
 from emovoz.settings import Augmentation, Training
@@ -108,15 +109,20 @@ class _Trainer(Trainer):
         self.classes = len(head.config.labels)
         counts = shown_counts(training, class_counts(targets, self.classes)).to(compute_device())
         self.weights = class_weights(training, counts)
+        self._epoch: Iterator[Any] | None = None
+        self._batches: Iterator[Any] = iter(())
         objective = objective_of(training, self.weights, counts)
         super().__init__(compute_loss_func=partial(_loss, objective=objective), **arguments)
 
-    def get_batch_samples(self, *arguments: Any) -> tuple[list[dict[str, Tensor]], Tensor]:
+    def get_batch_samples(self, epoch: Iterator[Any], *arguments: Any) -> tuple[list[dict[str, Tensor]], Tensor]:
         """The batches of a step, and what their clips weigh together: each batch's loss is divided by it.
 
-        So the gradients of batches that are added up are those of one batch as large.
+        So the gradients of batches that are added up are those of one batch as large. The next batch of the epoch is
+        read meanwhile.
         """
-        batches, _ = super().get_batch_samples(*arguments)
+        if epoch is not self._epoch:
+            self._epoch, self._batches = epoch, read_ahead(epoch)
+        batches, _ = super().get_batch_samples(self._batches, *arguments)
         weighed = [weight_of(batch["labels"], self.weights, self.classes) for batch in batches]
         return batches, torch.stack(weighed).sum()
 
