@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from record import SPANISH, machine, need_data, write_section
+from record import machine, need_data, real_audio, write_section
 
 HEADING = "## Long recordings"
 RATE = 16000
@@ -28,7 +28,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         model = folder / "model"
-        _train(model)
+        train(model)
         rows = [row for minutes in MINUTES for row in _rows(folder, model, minutes)]
     lines = [
         machine(),
@@ -43,7 +43,8 @@ def main() -> None:
     write_section(HEADING, "\n".join(lines))
 
 
-def _train(model: Path) -> None:
+def train(model: Path) -> None:
+    """Save a model of the recipe `speech`."""
     # what it has learned plays no part here; in a process of its own, for a child's peak begins at its parent's
     script = (
         "from emovoz import Recipe, train; from emovoz.corpus import demo_corpus; "
@@ -54,7 +55,7 @@ def _train(model: Path) -> None:
 
 def _rows(folder: Path, model: Path, minutes: int) -> list[str]:
     recording, manifest = folder / f"{minutes}.wav", folder / f"{minutes}.csv"
-    _write(recording, minutes)
+    write(recording, minutes)
     manifest.write_text(f"id\n{recording.name}\n")
     store = ["--store", str(folder / f"store-{minutes}")]
     commands = {
@@ -63,23 +64,24 @@ def _rows(folder: Path, model: Path, minutes: int) -> list[str]:
     }
     rows = []
     for name, command in commands.items():
-        seconds, megabytes = _run(command)
+        seconds, megabytes = run(command)
         speed = minutes * 60 / seconds
         rows.append(f"| `{name}` | {minutes} min | {seconds:.0f} | {speed:.1f} | {megabytes:.0f} |")
     return rows
 
 
-def _write(path: Path, minutes: int) -> None:
+def write(path: Path, minutes: int) -> None:
+    """A wav of so many minutes, of clips one after the other, of people where the development data is there."""
     wanted = minutes * 60 * RATE
     with soundfile.SoundFile(path, "w", RATE, 1, subtype="PCM_16") as file:
         while file.tell() < wanted:
-            for clip in sorted((SPANISH / "audio").glob("*.flac")):
+            for clip in real_audio():
                 samples, rate = soundfile.read(clip, dtype="float32")
                 assert rate == RATE
                 file.write(np.asarray(samples)[: max(0, wanted - file.tell())])
 
 
-def _run(arguments: list[str]) -> tuple[float, float]:
+def run(arguments: list[str]) -> tuple[float, float]:
     """Seconds and peak megabytes of one command."""
     started = time.perf_counter()
     process = os.posix_spawn(sys.executable, [*COMMAND, *arguments], os.environ)

@@ -159,9 +159,7 @@ class Recipe(Section):
 
 def shipped_recipes() -> dict[str, str]:
     """Name and one-line description of every recipe that comes with emovoz."""
-    folder = files("emovoz") / "recipes"
-    texts = {Path(file.name).stem: file.read_text() for file in folder.iterdir() if file.name.endswith(".yaml")}
-    return {name: str(yaml.safe_load(text)["description"]) for name, text in sorted(texts.items())}
+    return {name: str(yaml.safe_load(_shipped(name))["description"]) for name in _names_shipped()}
 
 
 def recipe_as_written(source: str | Path) -> str:
@@ -169,8 +167,17 @@ def recipe_as_written(source: str | Path) -> str:
     return _read(source)[1]
 
 
+def _names_shipped() -> list[str]:
+    folder = files("emovoz") / "recipes"
+    return sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def _shipped(name: str) -> str:
+    return (files("emovoz") / "recipes" / f"{name}.yaml").read_text()
+
+
 def _read(source: str | Path) -> tuple[str, str]:
-    known = shipped_recipes()
+    known = _names_shipped()
     path = Path(source)
     if str(source) not in known and (path / RECIPE).is_file():
         path = path / RECIPE
@@ -182,7 +189,7 @@ def _read(source: str | Path) -> tuple[str, str]:
     if str(source) not in known:
         others = f"a .yaml file, a model's folder or one of {', '.join(known)}"
         raise InputError(f"no recipe {str(source)!r}: {others}{did_you_mean(str(source), known)}")
-    return str(source), (files("emovoz") / "recipes" / f"{source}.yaml").read_text()
+    return str(source), _shipped(str(source))
 
 
 def _override(settings: dict[str, Any], override: str) -> None:

@@ -6,6 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from emovoz.training.logistic import logistic_regression
 from emovoz.training.row_space import RowSpace
+from emovoz.training.sparse_rows import SparseRows
 
 
 def clips(count: int, dim: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -53,3 +54,18 @@ def test_vectors_that_are_all_the_same_leave_the_shares_of_the_labels() -> None:
     weights, bias = space.in_features(*ours)
     scores = np.full((1, 3), 7.0) @ weights.T + bias
     np.testing.assert_allclose(np.exp(scores) / np.exp(scores).sum(), [[0.75, 0.25]], atol=1e-4)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_sparse_rows_give_the_model_of_the_same_rows_with_their_mean_taken_from_them(classes: int) -> None:
+    random = np.random.default_rng(classes)
+    targets = np.arange(300) % classes
+    values = random.random((300, 120)) * (random.random((300, 120)) < 0.05 + 0.1 * (targets == 1)[:, None])
+    sparse, space = SparseRows(values, values.mean(0)), RowSpace.of(values)
+    assert sparse.squared_length == pytest.approx(space.squared_length, rel=1e-12)
+    weights = random.random(300)
+    weights_of, bias = sparse.in_features(*logistic_regression(sparse, targets, weights, 3.0))
+    dense_of, dense_bias = space.in_features(*logistic_regression(space.coordinates, targets, weights, 3.0))
+    np.testing.assert_allclose(weights_of, dense_of, atol=1e-7)
+    # a model of the values from their mean, in the place of one of the values
+    np.testing.assert_allclose(bias, dense_bias + dense_of @ values.mean(0), atol=1e-7)

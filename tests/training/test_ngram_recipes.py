@@ -15,7 +15,7 @@ from emovoz.features import ClipFeatures, FrozenEncoders, features_of
 from emovoz.inference import probabilities
 from emovoz.model import EmotionHead, EmotionHeadConfig
 from emovoz.settings import Augmentation, Model, Training
-from emovoz.training import fit
+from emovoz.training import closed_form, fit
 from emovoz.training.examples import Examples
 from emovoz.training.variation import Varied
 
@@ -54,7 +54,11 @@ def heard_and_read(demo: Corpus, clips: int = 24) -> Corpus:
     return Corpus([replace(clip, **without[i % 3]) for i, clip in enumerate(chosen)])  # type: ignore[arg-type]
 
 
-def test_a_recipe_of_n_grams_is_tf_idf_and_logistic_regression(texts: Corpus, store: FeatureStore) -> None:
+@pytest.mark.parametrize("few", [0, 1000], ids=["sparse", "of few clips"])
+def test_a_recipe_of_n_grams_is_tf_idf_and_logistic_regression(
+    texts: Corpus, store: FeatureStore, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closed_form, "FEW", few)
     plain = ["selection.grid={}", "training.temperature=false", "training.regularisation=0.2", "model.ngrams_weight=2"]
     recipe = Recipe.load("baseline-tfidf", [*SMALL, *plain])
     recognizer = train(texts, recipe, store=store)

@@ -17,6 +17,9 @@ from emovoz.training.pooled import Decider, collate_pooled_examples, fit_scales,
 from emovoz.training.row_space import RowSpace
 from emovoz.training.sparse_rows import SparseRows
 
+FEW = 1000
+"""Of no more clips than these the whole space is found in no more time than regression on sparse rows takes."""
+
 
 @torch.no_grad()
 def fit_in_closed_form(heads: Sequence[EmotionHead], examples: Examples, trainings: Sequence[Training]) -> None:
@@ -63,7 +66,7 @@ def _parts(
     """The columns that are fitted together, which clips [clips] have them, and the vectors of these clips."""
     if head.config.fusion != "late":
         there = torch.stack([batch[f"{name}_present"] for name in head.fusion.dims]).all(0)
-        sparse = [*head.fusion.dims] == [NGRAMS] and bool(there.all()) and not dense
+        sparse = [*head.fusion.dims] == [NGRAMS] and bool(there.all()) and len(there) > FEW and not dense
         space = _sparse(head, batch[NGRAMS]) if sparse else RowSpace.of(_array(Decider(head).joined(batch)))
         yield slice(None), np.ones(len(there), dtype=bool), space
         return
@@ -72,7 +75,7 @@ def _parts(
         there = batch[f"{name}_present"]
         if there.any():
             vectors = batch[name][there]
-            sparse = name == NGRAMS and not dense
+            sparse = name == NGRAMS and len(vectors) > FEW and not dense
             space = _sparse(head, vectors) if sparse else RowSpace.of(_array(head.join.scale[name](vectors)))
             yield slice(start, start + dim), _array(there), space
         start += dim
