@@ -2,13 +2,13 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import chain
+from io import FileIO
+from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -73,17 +73,11 @@ class EncoderFolder:
         Raises:
             InputError: their shard is damaged or gone.
         """
-        with read_faults(self.folder), ExitStack() as opened:
-            files = {shard: opened.enter_context(self._opened(shard)) for shard in set(tensor.shards)}
-            for shard, place, layer in zip(tensor.shards, tensor.places, out, strict=True):
-                values = layer if place.dtype == out.dtype else torch.empty(place.shape, dtype=place.dtype)
-                try:
-                    fill(files[shard], place.start, values)
-                except EOFError:
-                    self._lose(shard.name, _CUT)
-                    raise InputError(self._told(shard.name)) from None
-                if values is not layer:
-                    layer.copy_(values)
+        with read_faults(self.folder):
+            for shard, layers in groupby(zip(tensor.shards, tensor.places, out, strict=True), key=itemgetter(0)):
+                with self._opened(shard) as file:
+                    for _, place, layer in layers:
+                        self._read_layer(shard, file, place, layer)
 
     def refresh(self) -> None:
         """Look at the disk again when next asked."""
@@ -188,19 +182,28 @@ class EncoderFolder:
             self._lose(shard.name, str(error))
         raise InputError(self._told(shard.name))
 
-    @contextmanager
-    def _opened(self, shard: Shard) -> Iterator[BinaryIO]:
+    def _opened(self, shard: Shard) -> FileIO:
         """A shard, opened whenever it is read: so a store of any size takes no more than one file, and no map."""
         try:
-            file = (self.folder / shard.name).open("rb", buffering=0)
+            file = FileIO(os.path.join(self.folder, shard.name))  # noqa: PTH118
         except FileNotFoundError:
             self._lose(shard.name, _GONE)
             raise InputError(self._told(shard.name)) from None
-        with file:
-            if os.fstat(file.fileno()).st_size != shard.size:
-                self._lose(shard.name, _CUT)
-                raise InputError(self._told(shard.name))
-            yield file
+        if os.fstat(file.fileno()).st_size != shard.size:
+            file.close()
+            self._lose(shard.name, _CUT)
+            raise InputError(self._told(shard.name))
+        return file
+
+    def _read_layer(self, shard: Shard, file: FileIO, place: Place, out: Tensor) -> None:
+        values = out if place.dtype == out.dtype else torch.empty(place.shape, dtype=place.dtype)
+        try:
+            fill(file, place.start, values)
+        except EOFError:
+            self._lose(shard.name, _CUT)
+            raise InputError(self._told(shard.name)) from None
+        if values is not out:
+            out.copy_(values)
 
     def _lose(self, name: str, fault: str) -> bool:
         """Take note of a shard that cannot be used; true."""

@@ -7,6 +7,7 @@ import uuid
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -109,11 +110,11 @@ def read_places(path: Path, names: Iterable[str]) -> list[Place]:
         raise ValueError("damaged file (it lacks what it held)") from error
 
 
-def fill(file: BinaryIO, start: int, values: Tensor) -> None:
+def fill(file: FileIO, start: int, values: Tensor) -> None:
     """Read the bytes of a tensor from an open file into its memory.
 
     Args:
-        file: unbuffered.
+        file: a shard.
         start: byte at which they begin.
         values: contiguous.
 
@@ -124,7 +125,7 @@ def fill(file: BinaryIO, start: int, values: Tensor) -> None:
     left = raw.data
     file.seek(start)
     while left:
-        count = file.readinto(left)  # type: ignore[attr-defined]
+        count = file.readinto(left)
         if not count:
             raise EOFError
         left = left[count:]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from emovoz.encoders.placement import compute_device, length_batches, to_device
-from emovoz.features import ClipFeatures, LongClipFeatures, collate
+from emovoz.features import ClipFeatures, LongClipFeatures, collate, read_ahead
 from emovoz.model import EmotionHead
 from emovoz.model.fusion import Part
 
@@ -24,18 +24,33 @@ def probabilities(head: EmotionHead, clips: Sequence[ClipFeatures]) -> np.ndarra
 def pooled(head: EmotionHead, clips: Sequence[ClipFeatures]) -> list[ClipFeatures]:
     """Each clip with one vector [dim] a part in the place of features [layer, time, dim]."""
     to_device(head, compute_device()).eval()
-    vectors: list[ClipFeatures] = []
+    batches = _batches(head, clips)
+    found: dict[int, ClipFeatures] = {}
+    for rows, given in read_ahead(batches) if len(clips) > AT_ONCE else batches:
+        if isinstance(given, LongClipFeatures):
+            found[rows[0]] = _pooled_in_pieces(head, given)
+        else:
+            parts = head.parts(**given)
+            found |= {i: _row(parts, row) for row, i in enumerate(rows)}
+    return [found[i] for i in range(len(clips))]
+
+
+def _batches(
+    head: EmotionHead, clips: Sequence[ClipFeatures]
+) -> Iterator[tuple[list[int], dict[str, Tensor] | LongClipFeatures]]:
+    """Positions of clips and a head's inputs for them, or one that is too long to be put into a batch."""
     for start in range(0, len(clips), AT_ONCE):
         some = clips[start : start + AT_ONCE]
-        found = {i: _pooled_in_pieces(head, clip) for i, clip in enumerate(some) if isinstance(clip, LongClipFeatures)}
-        short = [i for i in range(len(some)) if i not in found]
-        lengths = [max((values.shape[-2] for values in some[i].by_modality.values()), default=0) for i in short]
+        short = []
+        for i, clip in enumerate(some):
+            if isinstance(clip, LongClipFeatures):
+                yield [start + i], clip
+            else:
+                short.append(i)
+        lengths = [max((some[i].form(name)[0] for name in some[i].modalities()), default=0) for i in short]
         for batch in length_batches(lengths, FRAMES):
             rows = [short[k] for k in batch]
-            parts = head.parts(**_inputs(head, [some[i] for i in rows]))
-            found |= {i: _row(parts, row) for row, i in enumerate(rows)}
-        vectors += [found[i] for i in range(len(some))]
-    return vectors
+            yield [start + i for i in rows], _inputs(head, [some[i] for i in rows])
 
 
 def _pooled_in_pieces(head: EmotionHead, clip: LongClipFeatures) -> ClipFeatures:

@@ -24,6 +24,9 @@ class WeightedLayers(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[batch, layer, time, dim] -> [batch, time, dim], in float32 where they are float16."""
+        if features.shape[1] == 1:
+            # whose weight is 1, whatever is learned
+            return features[:, 0].float()
         if features.dtype == torch.float16:
             return _summed(features, self.weights)
         return torch.einsum("bltd,l->btd", features, self.weights)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -72,6 +73,7 @@ def fit_by_gradient(
             training,
             examples.targets,
             dev,
+            shows_norm=run is not None,
             model=model,
             args=_arguments(training, scratch, run),
             data_collator=collate,
@@ -99,12 +101,21 @@ class _Trainer(Trainer):
         training: the settings.
         targets: index of each clip's label.
         dev: clips to score; None where there are none.
+        shows_norm: whether a tracker shows the norm of the gradients.
         arguments: of the Trainer.
     """
 
     def __init__(
-        self, head: EmotionHead, training: Training, targets: Sequence[int], dev: Examples | None, **arguments: Any
+        self,
+        head: EmotionHead,
+        training: Training,
+        targets: Sequence[int],
+        dev: Examples | None,
+        *,
+        shows_norm: bool,
+        **arguments: Any,
     ) -> None:
+        self.shows_norm = shows_norm
         self.head, self.training, self.targets, self.dev = head, training, targets, dev
         self.classes = len(head.config.labels)
         counts = shown_counts(training, class_counts(targets, self.classes)).to(compute_device())
@@ -114,17 +125,28 @@ class _Trainer(Trainer):
         objective = objective_of(training, self.weights, counts)
         super().__init__(compute_loss_func=partial(_loss, objective=objective), **arguments)
 
-    def get_batch_samples(self, epoch: Iterator[Any], *arguments: Any) -> tuple[list[dict[str, Tensor]], Tensor]:
+    def get_batch_samples(self, epoch: Iterator[Any], number: int, *_: Any) -> tuple[list[dict[str, Tensor]], Tensor]:
         """The batches of a step, and what their clips weigh together: each batch's loss is divided by it.
 
         So the gradients of batches that are added up are those of one batch as large. The next batch of the epoch is
         read meanwhile.
         """
         if epoch is not self._epoch:
-            self._epoch, self._batches = epoch, read_ahead(epoch)
-        batches, _ = super().get_batch_samples(self._batches, *arguments)
+            # no further than the last: there the loader would count an epoch, while the Trainer says which the next is
+            loader: Any = self.callback_handler.train_dataloader
+            own = islice(epoch, len(loader))
+            self._epoch, self._batches = epoch, read_ahead(own)
+        batches = list(islice(self._batches, number))
         weighed = [weight_of(batch["labels"], self.weights, self.classes) for batch in batches]
         return batches, torch.stack(weighed).sum()
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Not counted: going through all parameters costs a part of every step."""
+        return 0
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """Where nothing is clipped, only what shows it needs it."""
+        return super()._get_grad_norm(model, grad_norm) if self.shows_norm else grad_norm
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
         if self.training.sampling == "balanced":

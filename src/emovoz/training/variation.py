@@ -59,7 +59,7 @@ class Varied(Dataset[Example]):
 
     def _cropped(self, item: int) -> Example:
         example, frames = self._seen(item), self.crop_frames
-        if frames is None or "speech" not in example.features.by_modality:
+        if frames is None or "speech" not in example.features.modalities():
             return example
         places = self.examples.word_places[item % len(self)] if self.examples.word_places else None
         features = crop(example.features, frames, self._random(item, "crop"), places)
@@ -67,9 +67,9 @@ class Varied(Dataset[Example]):
 
     def _hidden(self, item: int) -> Example:
         shown, settings = self._cropped(item), self.augmentation.spec_augment
-        known = shown.features.by_modality
-        if settings is None or "speech" not in known:
+        if settings is None or "speech" not in shown.features.modalities():
             return shown
+        known = shown.features.by_modality
         speech = spec_augment(known["speech"], settings, self._random(item, "spec_augment"))
         return Example(ClipFeatures({**known, "speech": speech}), shown.target)
 
