@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emovoz import Corpus, SpeechEncoder, TextEncoder
+from emovoz import Corpus, ExportedRecognizer, Recognizer, SpeechEncoder, TextEncoder
 from emovoz.corpus import demo_corpus, load_audio
 from helpers import emovoz
 
@@ -123,6 +123,23 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (out / "printed.txt").write_text(done.stdout)
     return out
+
+
+@pytest.fixture(scope="session")
+def untrained(tiny_whisper: Path, tiny_bert: Path) -> Recognizer:
+    """Of recipe default, on tiny encoders and means of three frames of speech."""
+    from exports import recognizer_of, tiny
+
+    changed = ("model.pooling=mean_quantiles", "features.stride=3", "ngrams.buckets=256")
+    return recognizer_of("default", *tiny(tiny_whisper, tiny_bert), *changed)
+
+
+@pytest.fixture(scope="session")
+def exported(untrained: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> ExportedRecognizer:
+    """The same, exported."""
+    from emovoz import export
+
+    return export(untrained, tmp_path_factory.mktemp("exports") / "default")
 
 
 @pytest.fixture(autouse=True)

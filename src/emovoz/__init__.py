@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from emovoz.encoders import SpeechEncoder, TextEncoder
     from emovoz.errors import InputError
     from emovoz.evaluation import crossval, evaluate
+    from emovoz.exported import ExportedRecognizer
+    from emovoz.exporting import export
     from emovoz.features import FeatureStore, extract
     from emovoz.inference import Prediction, Recognizer
     from emovoz.model import EmotionHead
@@ -22,6 +24,7 @@ _HOMES = {
     "Clip": "corpus",
     "Corpus": "corpus",
     "EmotionHead": "model",
+    "ExportedRecognizer": "exported",
     "FeatureStore": "features",
     "InputError": "errors",
     "MaskedSequence": "sequence",
@@ -34,6 +37,7 @@ _HOMES = {
     "audit": "auditing",
     "crossval": "evaluation",
     "evaluate": "evaluation",
+    "export": "exporting",
     "extract": "features",
     "fit": "training",
     "train": "training",
@@ -43,6 +47,7 @@ __all__ = [
     "Clip",
     "Corpus",
     "EmotionHead",
+    "ExportedRecognizer",
     "FeatureStore",
     "InputError",
     "MaskedSequence",
@@ -55,6 +60,7 @@ __all__ = [
     "audit",
     "crossval",
     "evaluate",
+    "export",
     "extract",
     "fit",
     "train",

@@ -1,16 +1,14 @@
 """The command line: one verb is one call of one public function."""
 
-import io
 import json
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from emovoz.audit_cli import audit
+from emovoz.export_cli import export
 from emovoz.lookup_cli import AsJson, encoders, recipe_of, recipes
 from emovoz.options import (
     Adapt,
@@ -23,9 +21,12 @@ from emovoz.options import (
     corpus_of,
     with_adapt,
 )
+from emovoz.program import main
 from emovoz.store_cli import Store, store_at
 from emovoz.store_cli import app as store_verbs
 from emovoz.train_cli import train
+
+__all__ = ["app", "main"]
 
 app = typer.Typer(
     help="Emotion recognised from how something is said and what is said.",
@@ -36,64 +37,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(store_verbs, name="store")
-
-
-def main() -> None:
-    """Run the command line; what the user can mend ends with code 2 and a sentence, all else with code 1."""
-    from emovoz.errors import InputError
-    from emovoz.progress import show_progress
-
-    debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    # advice of libraries about themselves is not for the user of this program
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    for stream in (sys.stdout, sys.stderr):
-        # a file name that is no valid text must not end a run
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    show_progress()
-    try:
-        code = app(arguments, standalone_mode=False)
-        sys.stdout.flush()
-    except InputError as error:
-        _fail(error, debug, 2, error.faults)
-    except BrokenPipeError:
-        _end_unread()
-    except SystemExit as end:
-        # typer catches a closed pipe first and makes a failure of it
-        if isinstance(end.__context__, BrokenPipeError):
-            _end_unread()
-        raise
-    except typer.Abort:
-        _fail(None, debug, 130, ["stopped"])
-    except KeyboardInterrupt as error:
-        _fail(error, debug, 130, ["stopped"])
-    except OSError as error:
-        if error.filename is None:
-            _fail(error, debug, 1, [f"emovoz failed: {error}", "run again with --debug for details"])
-        _fail(error, debug, 2, [f"{error.filename}: cannot be read or written ({error.strerror})"])
-    except Exception as error:
-        if hasattr(error, "format_message"):
-            _fail(error, debug, 2, [error.format_message()])
-        _fail(
-            error, debug, 1, [f"emovoz failed: {type(error).__name__}: {error}", "run again with --debug for details"]
-        )
-    sys.exit(code or 0)
-
-
-def _end_unread() -> None:
-    """Whoever read the output has had enough; what Python would still flush goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    sys.exit(0)
-
-
-def _fail(error: BaseException | None, debug: bool, code: int, sentences: Any) -> None:
-    if debug and error is not None:
-        raise error
-    for sentence in sentences:
-        print(sentence, file=sys.stderr)
-    sys.exit(code)
 
 
 def _tell_version(asked: bool) -> None:
@@ -300,39 +243,24 @@ def predict(
     ] = None,
 ) -> None:
     """Label clips: a line each, also for one that cannot be judged; then the exit code is 2."""
-    from emovoz import InputError, Recognizer
-    from emovoz.inference.inputs import clips_of, with_text
-    from emovoz.inference.lines import WRITERS
+    from emovoz import Recognizer
+    from emovoz.inference.inputs import clips_of, with_stdin, with_text
+    from emovoz.inference.lines import check_form, print_each
     from emovoz.inference.thresholds import read_thresholds
-    from emovoz.progress import say
 
-    if form not in WRITERS:
-        raise InputError(f"--format {form}: choose {' or '.join(WRITERS)}")
+    check_form(form)
     thresholds = read_thresholds(threshold or [])
     recognizer = Recognizer.from_pretrained(model)
-    given = _with_stdin(inputs) if len(inputs) > 1 or "-" in inputs else inputs[0]
+    given = with_stdin(inputs) if len(inputs) > 1 or "-" in inputs else inputs[0]
     clips = with_text(clips_of(given, audio_dir=audio_dir), text)
-    judged = failed = 0
     voice = clips_of(adapt_speaker, audio_dir=audio_dir) if adapt_speaker else None
     predictions = recognizer.predict_each(clips, batch_size=batch_size, thresholds=thresholds, enrolment=voice)
-    for line, prediction in WRITERS[form](predictions, recognizer.labels):
-        print(line, flush=True)
-        judged += prediction is not None and prediction.error is None
-        failed += prediction is not None and prediction.error is not None
-    say(f"{judged} judged{f', {failed} not: their lines say why' if failed else ''}")
-    raise typer.Exit(2 if failed else 0)
+    raise typer.Exit(print_each(predictions, recognizer.labels, form))
 
 
+app.command()(export)
 app.command()(encoders)
 app.command()(recipes)
-
-
-def _with_stdin(inputs: list[str]) -> Iterator[str]:
-    for one in inputs:
-        if one == "-":
-            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
-        else:
-            yield one
 
 
 def _show(results: dict[str, Any], as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """Writing files so that a reader never meets half of one."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -36,6 +37,21 @@ def check_file(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
     check_folder(path.parent)
+
+
+def put_in_place(scratch: Path, target: Path) -> None:
+    """Rename a finished folder to its place; what was there goes only once the new one is in."""
+    if not target.exists():
+        scratch.replace(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+    target.replace(old)
+    try:
+        scratch.replace(target)
+    except OSError:
+        old.replace(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -11,7 +11,15 @@ from emovoz.encoders.ngrams import TermFrequencies
 from emovoz.model.join import TfIdf
 from emovoz.settings import Ngrams
 
-TEXTS = ["No, no y no.", "¡Qué alegría verte!", "que alegria, que alegria", "A mí no me grites", "", "verte no"]
+TEXTS = [
+    "No, no y no.",
+    "¡Qué alegría verte!",
+    "que alegria, que alegria",
+    "A mí no me grites",
+    "",
+    "verte no",
+    "😀 ñ\u00a0_1  a",
+]
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,14 @@
 """Term frequencies of the n-grams of a text: words encoded by counting them, with no weights to load."""
 
-import unicodedata
 from collections.abc import Mapping, Sequence
-from functools import partial
 from types import MappingProxyType
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from emovoz.encoders.fingerprint import fingerprint
 from emovoz.settings import Ngrams
+from emovoz.term_frequencies import term_frequencies
 
 
 class TermFrequencies:
@@ -35,24 +33,15 @@ class TermFrequencies:
     kindred: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, settings: Ngrams) -> None:
-        from sklearn.feature_extraction.text import HashingVectorizer
-
-        counter = partial(
-            HashingVectorizer, n_features=settings.buckets, lowercase=False, norm=None, alternate_sign=False
-        )
-        self.counters = []
-        if settings.characters is not None:
-            self.counters.append(counter(analyzer="char_wb", ngram_range=settings.characters))
-        if settings.words is not None:
-            self.counters.append(counter(token_pattern=r"\w+", ngram_range=settings.words))
-        self.dim = settings.buckets * len(self.counters)
+        self.settings = settings
+        self.dim = settings.buckets * ((settings.characters is not None) + (settings.words is not None))
         self.fingerprint = fingerprint("n-grams", **settings.model_dump(mode="json"))
 
     def encode_each(self, texts: Sequence[str], layers: Sequence[int] | None = None) -> list[Tensor]:
         """Term frequencies [1, 1, dim] of each text; a text without words has none."""
-        plain = [unicodedata.normalize("NFC", text).lower() for text in texts]
-        return [torch.from_numpy(self._frequencies(text))[None, None] for text in plain]
-
-    def _frequencies(self, text: str) -> np.ndarray:
-        counts = np.concatenate([counter.transform([text]).toarray()[0] for counter in self.counters])
-        return np.log(counts, out=np.full_like(counts, -1.0), where=counts > 0).astype(np.float32) + 1
+        chosen = self.settings
+        counted = [
+            term_frequencies(text, characters=chosen.characters, words=chosen.words, buckets=chosen.buckets)
+            for text in texts
+        ]
+        return [torch.from_numpy(frequencies)[None, None] for frequencies in counted]

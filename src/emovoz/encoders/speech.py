@@ -11,6 +11,7 @@ from torch import Tensor
 
 from emovoz.encoders.placement import batch_budget, in_parallel, length_batches
 from emovoz.sequence import MaskedSequence
+from emovoz.windows import Windows
 
 
 class SpeechEncoder(ABC):
@@ -90,15 +91,14 @@ class SpeechEncoder(ABC):
         return max(1, round(len(waveform) / self.sample_rate * self.frame_rate))
 
     def _windows(self, waveform: np.ndarray) -> list[np.ndarray]:
-        step = round(self.sample_rate / self.frame_rate)
-        window, hop = self.window_frames * step, (self.window_frames - self.overlap_frames) * step
-        count = 1 + max(0, -(-(len(waveform) - window) // hop))
-        return [waveform[k * hop : k * hop + window] for k in range(count)]
+        return self._cut.of(waveform)
+
+    @property
+    def _cut(self) -> Windows:
+        return Windows(self.window_frames, self.overlap_frames, round(self.sample_rate / self.frame_rate))
 
     def _stitch(self, windows: list[Tensor]) -> Tensor:
         """Join overlapping windows frame by frame, in the middle of each overlap."""
-        hop, head = self.window_frames - self.overlap_frames, self.overlap_frames // 2
-        last = len(windows) - 1
-        # window k starts at frame k x hop of the clip and gives way to the next `head` frames into that one
-        trimmed = [state[:, head if k else 0 : hop + head if k < last else None] for k, state in enumerate(windows)]
-        return torch.cat(trimmed, dim=1) if last else trimmed[0]
+        kept = self._cut.kept(len(windows))
+        trimmed = [state[:, own] for state, own in zip(windows, kept, strict=True)]
+        return torch.cat(trimmed, dim=1) if len(trimmed) > 1 else trimmed[0]

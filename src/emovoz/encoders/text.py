@@ -116,11 +116,13 @@ class TextEncoder:
         """Token ids of each text, prefix and special tokens included."""
         if not texts:
             return []
-        ids = self._tokenised(texts)["input_ids"]
+        return [of_text or [self.stand_in] for of_text in self._tokenised(texts)["input_ids"]]
+
+    @property
+    def stand_in(self) -> int:
+        """The token of an empty text where a model knows no special ones, so that it has none at all."""
         special = (self.tokenizer.eos_token_id, self.tokenizer.bos_token_id, self.tokenizer.unk_token_id, 0)
-        # an empty text has no token at all where a model knows no special ones
-        stand_in = next(one for one in special if one is not None)
-        return [of_text or [stand_in] for of_text in ids]
+        return next(one for one in special if one is not None)
 
     def words(self, text: str) -> list[int | None]:
         """The word that each token of `tokens` belongs to, counted from 0; None of special ones and of the prefix.

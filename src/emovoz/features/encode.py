@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from emovoz.corpus import Clip, check_audio
+from emovoz.corpus.modalities import lack_of, modalities_of
 from emovoz.encoders import load_speech_encoder, load_text_encoder
 from emovoz.errors import ClipError, InputError
 from emovoz.features.batch import ClipFeatures, LongClipFeatures
@@ -84,19 +85,15 @@ class FrozenEncoders:
 
         An empty transcription counts as words only where there is nothing else to go by.
         """
-        mute = "speech" not in self.branches or clip.audio is None
-        words = clip.transcription is not None and (clip.transcription.strip() != "" or mute)
-        there = {"speech": clip.audio is not None, "text": words}
-        used = dict.fromkeys(branch.modality for branch in self.branches.values())
-        return tuple(modality for modality in used if there[modality])
+        return modalities_of(clip, self._wanted)
 
     def lack(self, clip: Clip) -> ClipError | None:
         """Why these encoders can use nothing of a clip, None where they can use something."""
-        if self.modalities(clip):
-            return None
-        missing = {"speech": "no audio", "text": "no transcription"}
-        lacking = " and ".join(dict.fromkeys(missing[branch.modality] for branch in self.branches.values()))
-        return ClipError(f"{lacking}, so there is nothing this recipe could use")
+        return lack_of(clip, self._wanted)
+
+    @property
+    def _wanted(self) -> list[str]:
+        return [branch.modality for branch in self.branches.values()]
 
     def pieces(self, clip: Clip) -> dict[str, list[Piece]]:
         """The pieces of a clip by branch.

@@ -1,15 +1,20 @@
 """What people hand over for prediction, turned into clips."""
 
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from emovoz.corpus import Clip, Corpus, Waveform
+from emovoz.corpus import Clip, Corpus, Waveform, seconds_of
 from emovoz.corpus.class_folders import visible_files
 from emovoz.corpus.manifest import is_manifest
-from emovoz.errors import InputError
+from emovoz.errors import ClipError, InputError
+
+BATCH_SECONDS = 240
+"""Of audio that is good to have in memory at once."""
 
 Inputs = str | Path | Waveform | np.ndarray | Clip | Corpus
 """A file, a folder, a manifest (.csv, .tsv, .parquet, .jsonl), samples in memory, or clips that are already there."""
@@ -77,6 +82,36 @@ def with_text(clips: Iterable[Clip], text: str | None) -> Iterator[Clip]:
         if text is not None and i:
             raise InputError("a text can be given for one clip only; put the texts of several into a manifest")
         yield clip if text is None else replace(clip, transcription=text, word_times=None)
+
+
+def seconds_heard(clip: Clip) -> float | None:
+    """Length of a clip's audio to a millisecond; None without any."""
+    return None if clip.audio is None else round(seconds_of(clip.audio, start=clip.start, end=clip.end), 3)
+
+
+def batches(clips: Iterable[Clip], size: int) -> Iterator[list[Clip]]:
+    """Batches of at most so many clips, and of not much more audio than is good to have in memory at once."""
+    batch: list[Clip] = []
+    heard = 0.0
+    for clip in clips:
+        batch.append(clip)
+        # what is wrong with a clip is told where it is encoded
+        with suppress(ClipError):
+            heard += seconds_heard(clip) or 0.0
+        if len(batch) == size or heard > BATCH_SECONDS:
+            yield batch
+            batch, heard = [], 0.0
+    if batch:
+        yield batch
+
+
+def with_stdin(inputs: Iterable[str]) -> Iterator[str]:
+    """The inputs, and in the place of `-` the paths on stdin, a line each."""
+    for one in inputs:
+        if one == "-":
+            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+        else:
+            yield one
 
 
 def _folder(folder: Path) -> Iterator[Clip]:

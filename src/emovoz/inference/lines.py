@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from emovoz.errors import InputError
 from emovoz.inference.prediction import Prediction
+from emovoz.progress import say
 
 Lines = Iterator[tuple[str, Prediction | None]]
 
@@ -27,6 +29,23 @@ def csv_lines(predictions: Iterable[Prediction], labels: Sequence[str]) -> Lines
 
 
 WRITERS: dict[str, Callable[[Iterable[Prediction], Sequence[str]], Lines]] = {"jsonl": json_lines, "csv": csv_lines}
+
+
+def check_form(form: str) -> None:
+    """Raise InputError where there is no such form."""
+    if form not in WRITERS:
+        raise InputError(f"--format {form}: choose {' or '.join(WRITERS)}")
+
+
+def print_each(predictions: Iterable[Prediction], labels: Sequence[str], form: str) -> int:
+    """Print predictions as they come, and how many there were on stderr; 2 where one has an error, else 0."""
+    judged = failed = 0
+    for line, prediction in WRITERS[form](predictions, labels):
+        print(line, flush=True)
+        judged += prediction is not None and prediction.error is None
+        failed += prediction is not None and prediction.error is not None
+    say(f"{judged} judged{f', {failed} not: their lines say why' if failed else ''}")
+    return 2 if failed else 0
 
 
 def _row(cells: Sequence[Any]) -> str:

@@ -4,20 +4,19 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emovoz.corpus import Clip, seconds_of
+from emovoz.corpus import Clip
 from emovoz.encoders.pretrained import quiet_transformers
 from emovoz.encoders.sources import download
 from emovoz.errors import ClipError, InputError
 from emovoz.features import ClipFeatures, FrozenEncoders, LongClipFeatures, encode_clips
-from emovoz.files import check_folder
+from emovoz.files import check_folder, put_in_place
 from emovoz.inference.adaptation import adapted, advise, check_adapts
-from emovoz.inference.inputs import Inputs, clips_of, with_text
+from emovoz.inference.inputs import Inputs, batches, clips_of, seconds_heard, with_text
 from emovoz.inference.prediction import Prediction
 from emovoz.inference.scores import decided, pooled
 from emovoz.inference.temperature import temperature_faults, tempered
@@ -30,7 +29,6 @@ from emovoz.recipe import RECIPE, Recipe
 
 CARD = "recognizer.json"
 FORMAT = 1
-BATCH_SECONDS = 240
 
 
 class Recognizer:
@@ -147,7 +145,7 @@ class Recognizer:
             if self.trained_on is not None:
                 self.trained_on.save(scratch)
             scratch.chmod(0o755)
-            _put_in_place(scratch, target)
+            put_in_place(scratch, target)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         self.name = target.resolve().name
@@ -213,7 +211,7 @@ class Recognizer:
         check_adapts(self.head)
         found: list[ClipFeatures] = []
         faults = []
-        for batch in _batches(enrolment, batch_size):
+        for batch in batches(enrolment, batch_size):
             for clip, vectors in zip(batch, self._pooled(batch), strict=True):
                 if isinstance(vectors, ClipError):
                     faults.append(f"{clip.describe()}: {vectors}; a voice is adapted to by sound clips alone")
@@ -228,7 +226,7 @@ class Recognizer:
     def _predictions(
         self, clips: Iterable[Clip], batch_size: int, limits: np.ndarray, voice: Sequence[ClipFeatures] | None
     ) -> Iterator[Prediction]:
-        for batch in _batches(clips, batch_size):
+        for batch in batches(clips, batch_size):
             for clip, vectors in zip(batch, self._pooled(batch), strict=True):
                 if isinstance(vectors, ClipError):
                     yield Prediction(clip.id, error=str(vectors))
@@ -262,7 +260,7 @@ class Recognizer:
             id=clip.id,
             label=self.labels[int(decisions(np.array(row), limits))],
             scores=dict(zip(self.labels, row, strict=True)),
-            seconds=_seconds(clip) if "speech" in modalities else None,
+            seconds=seconds_heard(clip) if "speech" in modalities else None,
             transcription=(clip.transcription or None) if "text" in modalities else None,
             modalities=modalities,
             model=self.name,
@@ -293,26 +291,6 @@ class Recognizer:
             "history": self.history,
             "held_out": self.held_out,
         }
-
-
-def _seconds(clip: Clip) -> float | None:
-    return None if clip.audio is None else round(seconds_of(clip.audio, start=clip.start, end=clip.end), 3)
-
-
-def _batches(clips: Iterable[Clip], size: int) -> Iterator[list[Clip]]:
-    """Batches of at most so many clips, and of not much more audio than is good to have in memory at once."""
-    batch: list[Clip] = []
-    heard = 0.0
-    for clip in clips:
-        batch.append(clip)
-        # what is wrong with a clip is told where it is encoded
-        with suppress(ClipError):
-            heard += _seconds(clip) or 0.0
-        if len(batch) == size or heard > BATCH_SECONDS:
-            yield batch
-            batch, heard = [], 0.0
-    if batch:
-        yield batch
 
 
 def check_model_directory(target: Path) -> None:
@@ -373,18 +351,3 @@ def _check_adapters(directory: Path, trained: dict[str, Any], head: EmotionHead)
             "folder of the model again"
             for name in strange
         )
-
-
-def _put_in_place(scratch: Path, target: Path) -> None:
-    """Rename a finished folder to its place; what was there goes only once the new one is in."""
-    if not target.exists():
-        scratch.replace(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-    target.replace(old)
-    try:
-        scratch.replace(target)
-    except OSError:
-        old.replace(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
