@@ -92,7 +92,7 @@ def encoded_candidates(
     known: dict[str, Candidate] = {}
     candidates, seconds = [], 0.0
     for one, of_one, shown in zip(recipe.candidates(), encoders, views, strict=True):
-        seen = one.model_dump_json(include={"speech", "text", "features", "augmentation", "model"})
+        seen = one.model_dump_json(include={"speech", "text", "ngrams", "features", "augmentation", "model"})
         if seen not in known:
             # told before anything is encoded
             places = word_places(corpus, of_one) if one.augmentation.crop_words else None
