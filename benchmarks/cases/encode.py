@@ -41,9 +41,9 @@ def measured() -> str:
     return "\n".join(
         [
             f"{CLIPS} clips, {seconds:.0f} s of audio, samples in memory, float32, all hidden states; torch may use",
-            f"{torch.get_num_threads()} threads on both sides. The padded baseline is timed on every {CLIPS // PADDED}th",
-            "clip and multiplied, for its cost does not depend on the clip. Most of the first ratio is the padding",
-            f"that is left out: the clips are {seconds / CLIPS:.1f} s long on average, not 30.",
+            f"{torch.get_num_threads()} threads on both sides. The padded baseline is timed on every",
+            f"{CLIPS // PADDED}th clip and multiplied, for its cost does not depend on the clip. Most of the first ratio",
+            f"is the padding that is left out: the clips are {seconds / CLIPS:.1f} s long on average, not 30.",
             "",
             table(rows),
             "",
@@ -116,11 +116,11 @@ def _roofline(whisper: Any, clips: list[np.ndarray], times: Times) -> list[str]:
     lines = [
         f"Roofline: these clips take {operations / 1e12:.2f} TFLOP (products of matrices in layers, convolutions and",
         f"attention). The largest products that torch makes here run at {own:.0f} GFLOP/s by its own `linear` and at",
-        f"{packed:.0f} by oneDNN with packed weights (3,000 rows, {width} x {inner}, each thread a product of its own).",
-        f"Encoding reaches {reached:.0f} GFLOP/s, {reached / packed:.0%} of the latter; transformers one clip at a time",
-        f"reaches {operations / times.baseline_seconds / 1e9:.0f}.",
+        f"{packed:.0f} by oneDNN with packed weights (3,000 rows, {width} x {inner}, a product of its own a thread).",
+        f"Encoding reaches {reached:.0f} GFLOP/s, {reached / packed:.0%} of the latter; transformers one clip at a",
+        f"time reaches {operations / times.baseline_seconds / 1e9:.0f}.",
     ]
-    return lines if packed else [*lines[:2], "(no packed weights on this processor).", *lines[3:]]
+    return lines
 
 
 def _peaks(width: int, inner: int) -> tuple[float, float]:
@@ -141,4 +141,4 @@ def _peaks(width: int, inner: int) -> tuple[float, float]:
         return 2 * 3000 * width * inner * times * threads / best / 1e9
 
     speeds = [speed(kind) for kind in kinds]
-    return speeds[0], speeds[-1] if len(speeds) > 1 else 0.0
+    return speeds[0], speeds[-1]
