@@ -1,8 +1,7 @@
-"""Clips whose features are random values of an encoder's shapes, in a real store: what they cost does not depend on them."""
+"""Clips whose features are random values, in a real store: what reading and training cost does not depend on them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -20,29 +19,32 @@ SECONDS, TOKENS = 5.5, 15
 
 
 @contextmanager
-def stored_examples(
-    recipe: Recipe, clips: int, folder: Path | None = None
-) -> Iterator[tuple[Examples, FrozenEncoders]]:
+def stored_examples(recipe: Recipe, clips: int) -> Iterator[tuple[Examples, FrozenEncoders]]:
     """So many clips of 5.5 s and about 15 tokens, in a store that is deleted again."""
-    encoders = FrozenEncoders.of(recipe)
+    with TemporaryDirectory() as folder:
+        fill_store(recipe, clips, folder)
+        yield examples_in(folder, recipe, clips)
+
+
+def fill_store(recipe: Recipe, clips: int, folder: str) -> None:
+    """Write the features of so many clips."""
+    store = FeatureStore(folder)
+    for branch in FrozenEncoders.of(recipe).branches.values():
+        _fill(store, branch, _corpus(clips))
+
+
+def examples_in(folder: str, recipe: Recipe, clips: int) -> tuple[Examples, FrozenEncoders]:
+    """What `fill_store` has written."""
+    encoders, corpus = FrozenEncoders.of(recipe), _corpus(clips)
+    return labelled_examples(corpus, StoredFeatures(corpus, encoders, FeatureStore(folder)), encoders, LABELS), encoders
+
+
+def _corpus(clips: int) -> Corpus:
     # a few samples each, so that no two are the same; the features are those of clips of 5.5 s
-    corpus = Corpus(
-        [
-            Clip(
-                str(i),
-                Waveform(np.array([i, 1, 2, 3], np.float32), 16_000),
-                transcription=str(i),
-                label=LABELS[i % len(LABELS)],
-            )
-            for i in range(clips)
-        ]
+    samples = [Waveform(np.array([i, 1, 2, 3], np.float32), 16_000) for i in range(clips)]
+    return Corpus(
+        [Clip(str(i), audio, transcription=str(i), label=LABELS[i % len(LABELS)]) for i, audio in enumerate(samples)]
     )
-    with TemporaryDirectory(dir=folder) as scratch:
-        store = FeatureStore(scratch)
-        for branch in encoders.branches.values():
-            _fill(store, branch, corpus)
-        features = StoredFeatures(corpus, encoders, store)
-        yield labelled_examples(corpus, features, encoders, LABELS), encoders
 
 
 def _fill(store: FeatureStore, branch: Branch, corpus: Corpus) -> None:

@@ -20,7 +20,7 @@ from emovoz.training import Examples, fit, new_head
 TITLE = "one training epoch over the store"
 CLIPS, ROUNDS = 2500, 3
 EMBEDDED = ["speech.model=whisper-base", "text.model=multilingual-e5-small", "training.epochs=1", "training.keep=last"]
-# a plateau needs validations, of which an epoch by itself has none; crops and repetition are for what is longer or not
+# a plateau needs validations, of which one epoch has none
 EMBEDDED += ["training.schedule=none", "augmentation={}"]
 SIZES = {
     "as shipped: layers 0, 3 and 6, means of 4 frames": [],
@@ -58,10 +58,10 @@ def measured() -> str:
             rows.append((f"{name}; baseline with emovoz's own sum of layers", times, None))
     return "\n".join(
         [
-            f"{CLIPS} clips of 5.5 s (275 frames x 512 of Whisper base; 10 to 20 tokens x 384 of e5), head and batches of",
-            "`bsc-upc-3`, no crops, no views. emovoz: `fit` for one epoch, whole, from a store of float16 in the page cache.",
-            "Baseline: a plain PyTorch loop over a list of tensors in memory, `pad_sequence`, the same head, loss and",
-            "optimiser; its layers are summed by `torch.einsum`, or in the rows that say so as emovoz does it.",
+            f"{CLIPS} clips of 5.5 s (275 frames x 512 of Whisper base; 10 to 20 tokens x 384 of e5), head and batches",
+            "of `bsc-upc-3`, no crops, no views. emovoz: `fit` for one epoch, whole, from a store of float16 in the",
+            "page cache. Baseline: a plain PyTorch loop over a list of tensors in memory, `pad_sequence`, the same",
+            "head, loss and optimiser; its layers are summed by `torch.einsum`, or, where it is said, as emovoz does.",
             f"{'; '.join(notes)}.",
             "",
             table(rows),

@@ -1,0 +1,79 @@
+"""How much memory training takes, over stores of three sizes."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from synthetic import fill_store
+
+from emovoz import Recipe
+
+TITLE = "memory of training over a large store"
+ALLOWED = 600_000_000
+SIZES = (1, 5, 20)
+SETTINGS = [
+    "speech.model=whisper-base",
+    "text.model=multilingual-e5-small",
+    "speech.layers=all",
+    "features.stride=1",
+    "training.epochs=1",
+    "training.keep=last",
+    "training.schedule=none",
+    "augmentation={}",
+]
+BYTES_A_CLIP = 7 * 275 * 512 * 2
+
+TRAIN = (
+    "import sys; from emovoz import Recipe; from emovoz.training import fit, new_head;"
+    "from synthetic import LABELS, examples_in;"
+    "recipe = Recipe.load('bsc-upc-3', overrides=sys.argv[3:]);"
+    "examples, encoders = examples_in(sys.argv[1], recipe, int(sys.argv[2]));"
+    "fit(new_head(recipe, encoders, tuple(LABELS)), examples, None, recipe.training, augmentation=recipe.augmentation);"
+    "status = open('/proc/self/status').read();"
+    "print(status.split('VmHWM:')[1].split()[0])"
+)
+
+
+def measured() -> str:
+    """Both peaks for each size."""
+    rows = []
+    for times in SIZES:
+        clips = times * ALLOWED // BYTES_A_CLIP
+        with TemporaryDirectory() as folder:
+            fill_store(Recipe.load("bsc-upc-3", overrides=SETTINGS), clips, folder)
+            whole, own = _peaks(folder, clips)
+        rows.append(f"| {times}x | {clips * BYTES_A_CLIP / 1e9:.1f} | {clips} | {whole:.0f} | {own:.0f} |")
+    return "\n".join(
+        [
+            "One epoch of `bsc-upc-3` on the embedded encoders, all layers and frames, in a process of its own, torch,",
+            "both encoders and the checksum of every shard included. Peak of all resident memory (VmHWM, mapped files",
+            "too), and of what is the process's own (RssAnon, sampled every 20 ms).",
+            "",
+            "| store | GB | clips | peak resident, MB | of it its own, MB |",
+            "|---|---|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+def _peaks(folder: str, clips: int) -> tuple[float, float]:
+    command = [sys.executable, "-c", TRAIN, folder, str(clips), *SETTINGS]
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=subprocess.PIPE, text=True)
+    own = 0
+    while child.poll() is None:
+        own = max(own, _own(child.pid))
+        time.sleep(0.02)
+    out, _ = child.communicate()
+    if child.returncode:
+        raise RuntimeError("training failed")
+    return int(out) / 1e3, own / 1e3
+
+
+def _own(process: int) -> int:
+    """kB of its own memory now, 0 where it has just ended."""
+    _, _, after = Path(f"/proc/{process}/status").read_text().partition("RssAnon:")
+    return int(after.split()[0]) if after else 0
