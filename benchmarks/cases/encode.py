@@ -15,6 +15,7 @@ from emovoz.encoders import SpeechEncoder, load_speech_encoder
 from emovoz.encoders.log_mel import log_mel
 from emovoz.encoders.packed import PackedLinear, can_pack
 from emovoz.encoders.sources import directory_of, locate
+from emovoz.threads import several_at_once
 
 TITLE = "encoding speech"
 CLIPS, PADDED, ROUNDS = 200, 20, 5
@@ -125,8 +126,6 @@ def _roofline(whisper: Any, clips: list[np.ndarray], times: Times) -> list[str]:
 
 def _peaks(width: int, inner: int) -> tuple[float, float]:
     """GFLOP/s of torch's linear and of a packed one, as fast as all threads together do it."""
-    from emovoz.encoders.placement import in_parallel
-
     rows, layer = torch.randn(3000, width), torch.nn.Linear(width, inner).requires_grad_(False)
     kinds = [layer, *([PackedLinear(layer.weight, layer.bias)] if can_pack(layer.weight) else [])]
     threads, times = torch.get_num_threads(), 20
@@ -137,7 +136,7 @@ def _peaks(width: int, inner: int) -> tuple[float, float]:
                 for _ in range(times):
                     kind(rows)
 
-        best = min(timed(lambda: in_parallel(work, range(threads), torch.device("cpu"))) for _ in range(5))
+        best = min(timed(lambda: list(several_at_once(work, range(threads)))) for _ in range(5))
         return 2 * 3000 * width * inner * times * threads / best / 1e9
 
     speeds = [speed(kind) for kind in kinds]

@@ -17,7 +17,6 @@ from emovoz.encoders.packed import (
     pack,
     unpack,
 )
-from emovoz.encoders.placement import in_parallel
 from emovoz.encoders.sources import directory_of, locate
 
 needs_packing = pytest.mark.skipif(not can_pack(torch.zeros(1, 1)), reason="oneDNN's layout is for x86 processors")
@@ -86,16 +85,3 @@ def test_hidden_states_are_as_near_the_truth_as_those_of_transformers(
     our_error, their_error = ((one - truth).abs().amax((1, 2)) / largest for one in (ours, theirs))
     assert (our_error[:-1] <= 1e-5).all()
     assert (our_error <= 4 * their_error).all()
-
-
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_results_come_in_order_and_the_number_of_threads_is_as_it_was(threads: int) -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        found = in_parallel(lambda part: (part, torch.get_num_threads()), range(5), torch.device("cpu"))
-        assert [part for part, _ in found] == [0, 1, 2, 3, 4]
-        assert all(own == 1 for _, own in found) or threads == 1
-        assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(before)

@@ -1,8 +1,7 @@
 """On which device, at which precision and in which batches everything is computed: one rule for all."""
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
@@ -13,8 +12,6 @@ from torch import Tensor, nn
 from emovoz.errors import InputError
 
 Module = TypeVar("Module", bound=nn.Module)
-Part = TypeVar("Part")
-Result = TypeVar("Result")
 
 PRECISION = torch.float32
 """Of weights, and of everything that is not said to be of another."""
@@ -63,6 +60,11 @@ def batch_budget(usual: int, device: torch.device) -> int:
     return usual * GPU_BATCHES if device.type == "cuda" else usual
 
 
+def at_once(device: torch.device) -> int | None:
+    """How many batches a device works on at once: a processor's cores one each, a GPU all of itself on one."""
+    return 1 if device.type == "cuda" else None
+
+
 def computes_in_bfloat16(device: torch.device) -> bool:
     """Whether a device can, itself and not by emulation."""
     if device.type == "cuda":
@@ -77,29 +79,6 @@ def computes_in_bfloat16(device: torch.device) -> bool:
 def to_device(module: Module, device: torch.device) -> Module:
     """The module itself, moved."""
     return module.to(device)
-
-
-def in_parallel(function: Callable[[Part], Result], parts: Sequence[Part], device: torch.device) -> list[Result]:
-    """A function of each part, in order; on a CPU on as many threads as torch may use, which share its cores.
-
-    Cores that work on parts of their own need not wait for each other at every step, as those do that share one; and
-    where other programs keep them busy too, that waiting would take many times as long as the work.
-
-    Args:
-        function: gives the same on any number of cores.
-        parts: of about the same size.
-        device: where the work is done.
-    """
-    cores = torch.get_num_threads()
-    workers = min(cores, len(parts)) if device.type == "cpu" else 1
-    if workers < 2:
-        return [function(part) for part in parts]
-    try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(cores // workers,)) as pool:
-            return list(pool.map(function, parts))
-    finally:
-        # threads that come after these begin with what was set last
-        torch.set_num_threads(cores)
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:

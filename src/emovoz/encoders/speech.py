@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emovoz.encoders.placement import batch_budget, in_parallel, length_batches
+from emovoz.encoders.placement import at_once, batch_budget, length_batches
 from emovoz.sequence import MaskedSequence
+from emovoz.threads import several_at_once
 from emovoz.windows import Windows
 
 
@@ -61,8 +62,8 @@ class SpeechEncoder(ABC):
         batches = length_batches(
             [self._frames(window) for _, window in windows], batch_budget(self.budget_frames, self.device)
         )
-        states = in_parallel(
-            lambda batch: self._encode_batch([windows[j][1] for j in batch], chosen), batches, self.device
+        states = several_at_once(
+            lambda batch: self._encode_batch([windows[j][1] for j in batch], chosen), batches, most=at_once(self.device)
         )
         encoded = dict(zip(chain(*batches), chain(*states), strict=True))
         pieces: list[list[Tensor]] = [[] for _ in waveforms]

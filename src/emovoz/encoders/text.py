@@ -13,16 +13,17 @@ from torch import Tensor
 from emovoz.encoders.fingerprint import fingerprints, settings_of, weights_digest
 from emovoz.encoders.packed import pack
 from emovoz.encoders.placement import (
+    at_once,
     batch_budget,
     compute_device,
     equal_length_batches,
-    in_parallel,
     multiplying,
     product_precision,
 )
 from emovoz.encoders.pretrained import load_frozen
 from emovoz.errors import InputError
 from emovoz.sequence import MaskedSequence
+from emovoz.threads import several_at_once
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -108,7 +109,9 @@ class TextEncoder:
         chosen = list(range(self.layers)) if layers is None else list(layers)
         tokens = self.tokens(texts)
         batches = equal_length_batches([len(ids) for ids in tokens], batch_budget(self.budget_tokens, self.device))
-        states = in_parallel(lambda batch: self._encode_batch([tokens[i] for i in batch], chosen), batches, self.device)
+        states = several_at_once(
+            lambda batch: self._encode_batch([tokens[i] for i in batch], chosen), batches, most=at_once(self.device)
+        )
         encoded = dict(zip(chain(*batches), chain(*states), strict=True))
         return [encoded[i] for i in range(len(tokens))]
 

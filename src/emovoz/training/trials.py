@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from emovoz.corpus import Corpus, held_out, inner_folds
+from emovoz.threads import several_at_once
 from emovoz.training.adapted import adapted_examples
-from emovoz.training.at_once import several_at_once
 from emovoz.training.candidates import Candidate
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples
@@ -18,6 +18,8 @@ from emovoz.training.pooled import scored
 from emovoz.training.tracking import Run
 
 R = TypeVar("R")
+MEMORY = 2 * 10**9
+"""Bytes that fits next to each other may need together."""
 MODEL = "model"
 """The fit of the head that is kept, by its name in checkpoints."""
 
@@ -106,7 +108,7 @@ def work_through(work: Callable[[int], R], numbers: Sequence[int], candidates: S
         return map(work, numbers)
     # the vectors in double precision, and twice more while they are taken apart
     need = max(sum(vector.numel() for vector in one.examples.features[0].by_modality.values()) for one in candidates)
-    return several_at_once(work, numbers, need=24 * need * len(candidates[0].examples))
+    return several_at_once(work, numbers, most=MEMORY // max(24 * need * len(candidates[0].examples), 1))
 
 
 def learned(work: Work, alike: Sequence[Candidate]) -> list[Fitted]:
