@@ -1,13 +1,17 @@
 """An export: written whole or not at all, and predicting as the model does."""
 
+import ast
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import soundfile
 
 from emovoz import Clip, Corpus, ExportedRecognizer, InputError, Recognizer, Waveform, export
+from emovoz.corpus import load_audio
 from exports import LABELS, largest_gap, recognizer_of, tiny
 from helpers import SHARED
 from tiny_encoders import speech_checkpoint
@@ -137,6 +141,21 @@ def test_the_card_tells_the_model_and_its_files(exported: ExportedRecognizer, un
     assert told["labels"] == LABELS
     assert told["speech"]["fingerprint"] == untrained.encoders.branches["speech"].encoder.fingerprint
     assert set(told["files"]) == {file.name for file in exported.directory.iterdir()} - {"export.json"}
+
+
+def test_the_example_with_onnxruntime_alone_is_right(
+    demo: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    _, example = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    recognizer = recognizer_of("speech", *LOG_MEL)
+    export(recognizer, tmp_path / "my-export")
+    assert demo.clips[0].audio is not None
+    soundfile.write(tmp_path / "clip.wav", load_audio(demo.clips[0].audio), 16000, subtype="FLOAT")
+    monkeypatch.chdir(tmp_path)
+    exec(example, {})
+    (expected,) = recognizer.predict(tmp_path / "clip.wav")
+    assert ast.literal_eval(capsys.readouterr().out) == pytest.approx(expected.scores, abs=1e-5)
 
 
 @pytest.mark.slow
