@@ -63,7 +63,7 @@ def test_a_packed_convolution_gives_what_a_loop_over_time_gives(width: int, stri
 @needs_packing
 def test_unpacked_layers_are_those_that_were_packed_to_the_bit() -> None:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(33, 65, bias=False), nn.Sequential(nn.Linear(65, 7)))
+    model = nn.Sequential(nn.Linear(33, 65, bias=False), nn.Sequential(nn.Linear(65, 7), nn.Conv1d(3, 5, 4, 2, 1)))
     weights = [tensor.clone() for tensor in model.state_dict().values()]
     pack(model)
     assert not any("weight" in name for name in model.state_dict())

@@ -4,8 +4,10 @@ On x86 processors torch multiplies float32 matrices by MKL, which on AMD's uses 
 torch carries too, uses all of it, wants weights in a layout of its own, and adds the bias and applies GELU on the way.
 """
 
+import copy
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any, cast
 
 import torch
@@ -66,6 +68,15 @@ class PackedConvolution(nn.Module):
         (before,) = self.padding
         return torch.stack([self.rows(pad(clip.T, (0, 0, before, before))).T for clip in features])
 
+    def plain(self) -> nn.Conv1d:
+        """The layer as it was."""
+        weight = self.linear.weight.unflatten(1, (*self.kernel_size, -1)).transpose(1, 2).contiguous()
+        (width,), (stride,), (padding,) = self.kernel_size, self.stride, self.padding
+        biased = self.linear.bias is not None
+        layer = nn.Conv1d(weight.shape[1], weight.shape[0], width, stride, padding, bias=biased, device="meta")
+        layer.weight, layer.bias = nn.Parameter(weight, requires_grad=False), self.linear.bias
+        return layer.eval()
+
     def rows(self, rows: Tensor, activation: str = "none") -> Tensor:
         """[time, channel] -> [time', channel'], without padding."""
         return self.linear(windows(rows, *self.kernel_size, *self.stride), activation)
@@ -88,15 +99,30 @@ def pack(module: nn.Module) -> None:
 
 
 def unpack(module: nn.Module) -> None:
-    """Put plain linear layers back, for those who have to change them or to follow their gradient."""
+    """Put plain layers back, for those who have to change them, to follow their gradient or to write them down."""
     for parent, name, layer in list(_layers(module)):
-        if isinstance(layer, PackedLinear):
+        if isinstance(layer, PackedLinear | PackedConvolution):
             setattr(parent, name, layer.plain())
 
 
-def packed_weights(module: nn.Module) -> Iterable[Tensor]:
-    """The weights of a module that are laid out."""
-    return [layer.packed for _, _, layer in _layers(module) if isinstance(layer, PackedLinear)]
+def twin_of(encoder: Any) -> Any:
+    """The same encoder with modules of its own, their weights shared with the original's until they are unpacked."""
+    twin = copy.copy(encoder)
+    layers = [layer for _, _, layer in _layers(encoder.model) if isinstance(layer, PackedLinear)]
+    weights = chain(encoder.model.parameters(), encoder.model.buffers(), (layer.packed for layer in layers))
+    twin.model = copy.deepcopy(encoder.model, {id(tensor): tensor for tensor in weights})
+    names = {id(module): name for name, module in encoder.model.named_modules()}
+    twin.blocks = [twin.model.get_submodule(names[id(block)]) for block in encoder.blocks]
+    return twin
+
+
+def unpacked(encoder: Any) -> Any:
+    """A twin of an encoder with plain layers throughout; one without a model is given as it is."""
+    if not hasattr(encoder, "model"):
+        return encoder
+    twin = twin_of(encoder)
+    unpack(twin.model)
+    return twin
 
 
 def windows(rows: Tensor, width: int, stride: int = 1) -> Tensor:

@@ -1,10 +1,8 @@
 """The last layers of an encoder with low-rank adapters in them (LoRA, Hu et al. 2021), by peft."""
 
-import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from emovoz.encoders.fingerprint import fingerprint, weights_digest
-from emovoz.encoders.packed import packed_weights, unpack
+from emovoz.encoders.packed import twin_of, unpack
 from emovoz.encoders.speech import SpeechEncoder
 from emovoz.encoders.text import TUNABLE
 from emovoz.errors import InputError
@@ -44,7 +42,7 @@ class TunedLayers(nn.Module):
         self.start = max(given)
         self.made = [layer for layer in mixed if layer > self.start]
         self.order = [[*given, *self.made].index(layer) for layer in mixed]
-        self.encoder = _twin(encoder)
+        self.encoder = twin_of(encoder)
         self.config = _inject(self.encoder, self.start, max(mixed), lora, model)
         self.adapters = nn.ModuleDict(dict(_adapters(self.encoder.model)))
 
@@ -124,16 +122,6 @@ def check_tunable(encoder: Any, section: str, model: str) -> None:
         raise InputError(f"{section}.lora: {model}{family} has no layers that can be tuned here{known}")
     if find_spec("peft") is None:
         raise InputError(f"{section}.lora needs peft: pip install 'emovoz[lora]'")
-
-
-def _twin(encoder: Any) -> Any:
-    """The same encoder with modules of its own, their weights shared with the original's until they are unpacked."""
-    twin = copy.copy(encoder)
-    weights = chain(encoder.model.parameters(), encoder.model.buffers(), packed_weights(encoder.model))
-    twin.model = copy.deepcopy(encoder.model, {id(tensor): tensor for tensor in weights})
-    names = {id(module): name for name, module in encoder.model.named_modules()}
-    twin.blocks = [twin.model.get_submodule(names[id(block)]) for block in encoder.blocks]
-    return twin
 
 
 def _inject(encoder: Any, start: int, top: int, lora: Lora, model: str) -> Any:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, gelu, pad, scaled_dot_product_attention
 
 from emovoz.encoders import SpeechEncoder, log_mel, spectrogram
+from emovoz.encoders.packed import unpacked
 from emovoz.sequence import frame_mask
 
 FAMILIES = ("whisper", "wav2vec2", "hubert", "data2vec-audio")
@@ -181,7 +182,7 @@ def graph_of(encoder: SpeechEncoder, layers: Sequence[int]) -> nn.Module:
     """The graph of an encoder that `without_graph` finds nothing wrong with."""
     if isinstance(encoder, spectrogram.LogMel):
         return LogMelGraph().eval()
-    of_any_type: Any = encoder
+    of_any_type: Any = unpacked(encoder)
     family = of_any_type.model.config.model_type
     return (WhisperGraph if family == "whisper" else Wav2Vec2Graph)(of_any_type, layers).eval()
 

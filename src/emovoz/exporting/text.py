@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from emovoz.encoders import TextEncoder
+from emovoz.encoders.packed import unpacked
 from emovoz.encoders.text import TUNABLE
 
 
@@ -20,11 +21,12 @@ class TextGraph(nn.Module):
 
     def __init__(self, encoder: TextEncoder, layers: Sequence[int]) -> None:
         super().__init__()
+        plain = unpacked(encoder)
         self.layers = list(layers)
-        self.embeddings = encoder.model.embeddings
+        self.embeddings = plain.model.embeddings
         # ELECTRA brings its embeddings to the width of its layers
-        self.widen = getattr(encoder.model, "embeddings_project", None) or nn.Identity()
-        self.blocks = nn.ModuleList(encoder.blocks[: max(layers)])
+        self.widen = getattr(plain.model, "embeddings_project", None) or nn.Identity()
+        self.blocks = nn.ModuleList(plain.blocks[: max(layers)])
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Hidden states.
