@@ -43,8 +43,8 @@ def measured() -> str:
         [
             f"{CLIPS} clips, {seconds:.0f} s of audio, samples in memory, float32, all hidden states; torch may use",
             f"{torch.get_num_threads()} threads on both sides. The padded baseline is timed on every",
-            f"{CLIPS // PADDED}th clip and multiplied, for its cost does not depend on the clip. Most of the first ratio",
-            f"is the padding that is left out: the clips are {seconds / CLIPS:.1f} s long on average, not 30.",
+            f"{CLIPS // PADDED}th clip and multiplied, for its cost does not depend on the clip. Most of the first",
+            f"ratio is the padding that is left out: the clips are {seconds / CLIPS:.1f} s long on average, not 30.",
             "",
             table(rows),
             "",
@@ -114,14 +114,13 @@ def _roofline(whisper: Any, clips: list[np.ndarray], times: Times) -> list[str]:
     operations = sum(n * a_frame + depth * 4 * n**2 * width for n in lengths)
     own, packed = _peaks(width, inner)
     reached = operations / times.seconds / 1e9
-    lines = [
+    return [
         f"Roofline: these clips take {operations / 1e12:.2f} TFLOP (products of matrices in layers, convolutions and",
         f"attention). The largest products that torch makes here run at {own:.0f} GFLOP/s by its own `linear` and at",
         f"{packed:.0f} by oneDNN with packed weights (3,000 rows, {width} x {inner}, a product of its own a thread).",
         f"Encoding reaches {reached:.0f} GFLOP/s, {reached / packed:.0%} of the latter; transformers one clip at a",
         f"time reaches {operations / times.baseline_seconds / 1e9:.0f}.",
     ]
-    return lines
 
 
 def _peaks(width: int, inner: int) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """Functionals by openSMILE: one vector of acoustic statistics a clip, in the place of a pretrained encoder."""
 
-import sys
 import warnings
 from functools import lru_cache
 
@@ -41,8 +40,8 @@ class Functionals(SpeechEncoder):
     window_frames = 1
     overlap_frames = 0
     precision = "float32"
-    # all in one batch: openSMILE works on one clip at a time, and not in several threads
-    budget_frames = sys.maxsize
+    # openSMILE does not work in several threads
+    most_at_once = 1
     device = torch.device("cpu")
 
     def __init__(self, model: str) -> None:

@@ -1,5 +1,6 @@
 """On which device, at which precision and in which batches everything is computed: one rule for all."""
 
+import math
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -17,6 +18,8 @@ PRECISION = torch.float32
 """Of weights, and of everything that is not said to be of another."""
 PRODUCT_PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """In which the matrix products of the encoders can be computed."""
+FEWEST_FRAMES = 500
+"""Of a batch that is made so that another processor has work too."""
 GPU_BATCHES = 8
 """How many times as large batches are on a GPU."""
 
@@ -55,9 +58,19 @@ def on_device(values: np.ndarray, device: torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
-def batch_budget(usual: int, device: torch.device) -> int:
-    """Frames or tokens of a batch: as many as suit a processor's cache, or a GPU's many cores."""
-    return usual * GPU_BATCHES if device.type == "cuda" else usual
+def batch_budget(usual: int, device: torch.device, lengths: Sequence[int] = ()) -> int:
+    """Frames or tokens of a batch: as many as suit a processor's cache, or a GPU's many cores.
+
+    Args:
+        usual: on a processor.
+        device: where the batches are worked on.
+        lengths: of what is to be divided; with them, every processor is given as much of it as the others.
+    """
+    if device.type == "cuda":
+        return usual * GPU_BATCHES
+    processors, total = torch.get_num_threads(), sum(lengths)
+    rounds = math.ceil(total / (usual * processors))
+    return max(FEWEST_FRAMES, math.ceil(total / (rounds * processors))) if total else usual
 
 
 def at_once(device: torch.device) -> int | None:

@@ -25,6 +25,7 @@ class SpeechEncoder(ABC):
         frame_rate: frames a second, Hz.
         window_frames, overlap_frames: longer clips go through in windows of this length, overlapping by this much.
         budget_frames: frames of a batch.
+        most_at_once: batches that it can work on at once; None: any number.
         device: where it computes.
         precision: the least that keeps what its states say; `float32` where float16 does not.
         fingerprint: hash of the weights' values, preprocessing, mode, backend and precision.
@@ -39,6 +40,7 @@ class SpeechEncoder(ABC):
     overlap_frames: int
     budget_frames: int = 3000
     precision: str = "float16"
+    most_at_once: int | None = None
     device: torch.device
     fingerprint: str
     kindred: Mapping[str, str] = MappingProxyType({})
@@ -59,11 +61,12 @@ class SpeechEncoder(ABC):
         """Hidden states [layer, time, dim] of each clip, in the order given; batches are formed by length inside."""
         chosen = list(range(self.layers)) if layers is None else list(layers)
         windows = [(i, window) for i, waveform in enumerate(waveforms) for window in self._windows(waveform)]
-        batches = length_batches(
-            [self._frames(window) for _, window in windows], batch_budget(self.budget_frames, self.device)
-        )
+        lengths = [self._frames(window) for _, window in windows]
+        batches = length_batches(lengths, batch_budget(self.budget_frames, self.device, lengths))
         states = several_at_once(
-            lambda batch: self._encode_batch([windows[j][1] for j in batch], chosen), batches, most=at_once(self.device)
+            lambda batch: self._encode_batch([windows[j][1] for j in batch], chosen),
+            batches,
+            most=self.most_at_once or at_once(self.device),
         )
         encoded = dict(zip(chain(*batches), chain(*states), strict=True))
         pieces: list[list[Tensor]] = [[] for _ in waveforms]
