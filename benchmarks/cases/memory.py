@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,8 +14,9 @@ from synthetic import fill_store
 from emovoz import Recipe
 
 TITLE = "memory of training over a large store"
-ALLOWED = 600_000_000
-SIZES = (1, 5, 20)
+ALLOWED = 1_200_000_000
+SIZES = (1, 20)
+CGROUPS = Path("/sys/fs/cgroup/memory")
 SETTINGS = [
     "speech.model=whisper-base",
     "text.model=multilingual-e5-small",
@@ -51,6 +54,7 @@ def measured() -> str:
             "One epoch of `bsc-upc-3` on the embedded encoders, all layers and frames, in a process of its own, torch,",
             "both encoders and the checksum of every shard included. Peak of all resident memory (VmHWM, mapped files",
             "too), and of what is the process's own (RssAnon, sampled every 20 ms).",
+            _limit_told(),
             "",
             "| store | GB | clips | peak resident, MB | of it its own, MB |",
             "|---|---|---|---|---|",
@@ -60,7 +64,11 @@ def measured() -> str:
 
 
 def _peaks(folder: str, clips: int) -> tuple[float, float]:
-    command = [sys.executable, "-c", TRAIN, folder, str(clips), *SETTINGS]
+    with _limited() as limited:
+        return _peaks_of([*limited, sys.executable, "-c", TRAIN, folder, str(clips), *SETTINGS])
+
+
+def _peaks_of(command: list[str]) -> tuple[float, float]:
     paths = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, stdout=subprocess.PIPE, text=True)
     own = 0
@@ -71,6 +79,32 @@ def _peaks(folder: str, clips: int) -> tuple[float, float]:
     if child.returncode:
         raise RuntimeError("training failed")
     return int(out) / 1e3, own / 1e3
+
+
+def _limit_told() -> str:
+    with _limited() as limited:
+        allowed = f"{ALLOWED / 1e9:.1f} GB"
+        if limited:
+            return f"The system allows the process {allowed}, the files it has read included, and would kill it beyond."
+        return f"No limit could be set here; {allowed} is what the process is meant to hold."
+
+
+@contextmanager
+def _limited() -> Iterator[list[str]]:
+    """What a command begins with so that the system allows it no more memory; nothing where that cannot be set."""
+    group = CGROUPS / f"emovoz-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text(str(ALLOWED))
+    except OSError:
+        with suppress(OSError):
+            group.rmdir()
+        yield []
+        return
+    try:
+        yield ["sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh"]
+    finally:
+        group.rmdir()
 
 
 def _own(process: int) -> int:
