@@ -24,10 +24,19 @@ def main() -> None:
     if given.list:
         print("\n".join(known))
         return
+    failed = []
     for name in given.case or known:
         case = importlib.import_module(f"cases.{name}")
         print(f"{name}: {case.TITLE} ...", file=sys.stderr, flush=True)
-        write_section(f"## Speed: {case.TITLE}", f"{machine()}\n\n{case.measured()}")
+        try:
+            text = case.measured()
+        except Exception as error:
+            # the others are measured all the same
+            failed.append(f"{name}: {type(error).__name__}: {error}")
+            continue
+        write_section(f"## Speed: {case.TITLE}", f"{machine()}\n\n{text}")
+    if failed:
+        sys.exit("\n".join(failed))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from emovoz.threads import several_at_once
 
@@ -41,6 +42,28 @@ def test_work_within_work_stays_in_its_thread_where_it_has_one_processor(process
 def test_what_may_not_be_done_at_once_is_done_one_after_the_other(processors: int) -> None:
     for most in (0, 1):
         assert set(several_at_once(lambda _: threading.get_ident(), range(4), most=most)) == {threading.get_ident()}
+
+
+def test_numpy_has_its_threads_back_when_the_last_who_worked_is_done() -> None:
+    torch.set_num_threads(2)
+    numpy_threads = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+    begun, may_end = threading.Event(), threading.Event()
+
+    def long(_: int) -> None:
+        begun.set()
+        assert may_end.wait(60)
+
+    def overlapping() -> None:
+        torch.set_num_threads(2)
+        list(several_at_once(long, range(2)))
+
+    other = threading.Thread(target=overlapping)
+    other.start()
+    assert begun.wait(60)
+    list(several_at_once(lambda i: i, range(2)))
+    may_end.set()
+    other.join()
+    assert [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"] == numpy_threads
 
 
 def test_an_error_in_a_thread_is_told_and_the_number_of_threads_is_as_it_was(processors: int) -> None:

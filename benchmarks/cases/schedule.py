@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from record import SPANISH, need_data
+from record import SPANISH
 from sklearn.metrics import f1_score
 from torch import Tensor
 from torch.nn.functional import cross_entropy, gelu
@@ -29,7 +29,8 @@ Encode = Callable[[Clip], ClipFeatures]
 
 def measured() -> str:
     """Seconds and macro-F1 of both sides, and how the baseline's seconds come about."""
-    need_data()
+    if not SPANISH.is_dir():
+        return "Not measured: the development data is not beside the project."
     recipe = Recipe.load("bsc-upc-3", overrides=SETTINGS)
     whole = Corpus.from_manifest(SPANISH / "manifest.csv", SPANISH / "audio").without("surprise")
     corpus = Corpus([clip for clip in whole if clip.speaker not in DEV_SPEAKERS])

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,7 +26,6 @@ def several_at_once(
         most: how many may be worked on at once; by default any number.
     """
     import torch
-    from threadpoolctl import threadpool_limits
 
     processors = torch.get_num_threads()
     threads = min(len(items), processors, len(items) if most is None else most)
@@ -32,10 +34,38 @@ def several_at_once(
         return
     try:
         with (
-            threadpool_limits(1, user_api="blas"),
+            _one_thread_for_numpy(),
             ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(processors // threads,)) as pool,
         ):
             yield from pool.map(work, items)
     finally:
         # threads that come after these begin with what was set last
         torch.set_num_threads(processors)
+
+
+_lock = Lock()
+_limits: list[Any] = []
+"""Of numpy's threads: one for each who is at work, all but the first empty."""
+
+
+@contextmanager
+def _one_thread_for_numpy() -> Iterator[None]:
+    """Each product of numpy in one thread, until the last who asked for it is done."""
+    with _lock:
+        _limits.append(_libraries().limit(limits=1, user_api="blas") if not _limits else None)
+    try:
+        yield
+    finally:
+        with _lock:
+            # the first goes last, and knows how it was before
+            limit = _limits.pop()
+            if limit is not None:
+                limit.restore_original_limits()
+
+
+@cache
+def _libraries() -> Any:
+    """The libraries by which numpy multiplies; to look for them takes milliseconds."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

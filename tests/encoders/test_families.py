@@ -193,3 +193,19 @@ def test_check_runs_one_from_a_directory(tmp_path: Path) -> None:
     done = emovoz("encoders", "--check", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "4 x 49 x 32" in done.stdout
+
+
+def test_clips_of_many_lengths_go_through_several_threads_as_through_one(
+    family: tuple[str, Any, SpeechEncoder], speech_samples: np.ndarray
+) -> None:
+    _, _, encoder = family
+    clips = [speech_samples[: RATE + 640 * i] for i in range(40)]
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        together = encoder.encode_each(clips)
+    finally:
+        torch.set_num_threads(before)
+    assert all(
+        torch.equal(states, encoder.encode_each([clip])[0]) for states, clip in zip(together, clips, strict=True)
+    )

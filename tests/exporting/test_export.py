@@ -3,7 +3,9 @@
 import ast
 import json
 import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -107,6 +109,43 @@ def test_an_export_replaces_an_earlier_one_and_nothing_else(tmp_path: Path) -> N
     assert not (target / "of-the-first").exists()
     assert [path.name for path in target.parent.iterdir()] == ["speech"]
     assert target.stat().st_mode & 0o055 == 0o055
+
+
+def test_a_folder_with_a_file_of_the_same_name_is_no_export_to_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / "export.json").write_text('{"rows": 3}')
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="holds something that is no export"):
+        export(recognizer_of("speech", *LOG_MEL), tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("labels", None),
+        ("longest_seconds", None),
+        ("temperature", "hot"),
+        ("thresholds", {"boredom": 2}),
+        ("files", []),
+        ("files", {"head.onnx": 3}),
+        ("files", {"../head.onnx": {"bytes": 3}}),
+        ("files", {}),
+        ("speech", "abc"),
+        ("speech.sample_rate", 0),
+        ("speech.overlap_frames", 10**9),
+    ],
+)
+def test_a_card_that_cannot_be_is_a_sentence(
+    exported: ExportedRecognizer, tmp_path: Path, name: str, value: Any
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(exported.directory, copy)
+    card = json.loads((copy / "export.json").read_text())
+    *outer, inner = name.split(".")
+    (card[outer[0]] if outer else card)[inner] = value
+    (copy / "export.json").write_text(json.dumps(card))
+    with pytest.raises(InputError, match=r"export\.json: damaged"):
+        ExportedRecognizer.from_pretrained(copy)
 
 
 def test_an_export_that_is_not_whole_is_told(exported: ExportedRecognizer) -> None:

@@ -44,7 +44,9 @@ def speech_session(directory: Path, layers: list[int], file: Path) -> Any:
     return session(graph, file, inputs, WAVEFORM, ["speech", "speech_mask"])
 
 
-@pytest.mark.parametrize("name", ["Whisper", "wav2vec 2.0 base", "XLS-R", "data2vec-audio", "log-mel"])
+@pytest.mark.parametrize(
+    "name", ["Whisper", "wav2vec 2.0 base", "XLS-R", "MMS", "HuBERT base", "data2vec-audio", "log-mel"]
+)
 def test_a_clip_in_a_padded_batch_has_the_features_that_the_encoder_gives_it_alone(name: str, tmp_path: Path) -> None:
     directory = Path("log-mel") if name == "log-mel" else tmp_path / "model"
     if name == "Whisper":
@@ -66,7 +68,7 @@ def test_a_clip_in_a_padded_batch_has_the_features_that_the_encoder_gives_it_alo
         assert not row[:, ~real].any()
 
 
-@pytest.mark.parametrize("name", ["BERT", "ELECTRA", "DistilBERT"])
+@pytest.mark.parametrize("name", ["BERT", "RoBERTa", "XLM-RoBERTa", "ELECTRA", "DistilBERT"])
 def test_a_text_in_a_padded_batch_has_the_features_that_the_encoder_gives_it_alone(name: str, tmp_path: Path) -> None:
     text_checkpoint(name, tmp_path / "model")
     encoder = load_text_encoder(str(tmp_path / "model"))

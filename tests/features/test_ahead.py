@@ -26,7 +26,7 @@ def test_one_more_than_asked_for_is_made_elsewhere_in_the_same_order() -> None:
     assert next(ahead) == 0
     assert second.wait(20)
     assert list(islice(ahead, 5)) == [1, 2, 3, 4, 5]
-    ahead.close()  # type: ignore[attr-defined]
+    ahead.close()
     assert made == [*range(len(made))]
     assert len(made) <= 7
 

@@ -53,7 +53,7 @@ class PackedConvolution(nn.Module):
     """A convolution over time without gradient, as a packed linear layer of `windows`.
 
     Args:
-        layer: whose weights are taken; without groups or dilation.
+        layer: whose weights are taken; without groups or dilation, padded by zeros.
     """
 
     def __init__(self, layer: nn.Conv1d) -> None:
@@ -94,8 +94,13 @@ def pack(module: nn.Module) -> None:
     for parent, name, layer in list(_layers(module)):
         if type(layer) is nn.Linear and can_pack(layer.weight):
             setattr(parent, name, PackedLinear(layer.weight, layer.bias))
-        elif type(layer) is nn.Conv1d and layer.groups == 1 and can_pack(layer.weight):
+        elif type(layer) is nn.Conv1d and _is_plain(layer) and can_pack(layer.weight):
             setattr(parent, name, PackedConvolution(layer))
+
+
+def _is_plain(layer: nn.Conv1d) -> bool:
+    zeros = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    return zeros and layer.groups == 1 and layer.dilation == (1,)
 
 
 def unpack(module: nn.Module) -> None:

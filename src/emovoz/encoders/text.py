@@ -89,7 +89,8 @@ class TextEncoder:
         )
         self.multiplies_in = product_precision(self.device)
         self.fingerprint = self.kindred[self.multiplies_in]
-        if self.multiplies_in == "float32":
+        # T5 looks at its dense weights in every call
+        if self.multiplies_in == "float32" and "t5" not in config.model_type:
             pack(self.model)
 
     def encode(self, texts: Sequence[str], layers: Sequence[int] | None = None) -> MaskedSequence:
@@ -110,7 +111,10 @@ class TextEncoder:
         tokens = self.tokens(texts)
         batches = equal_length_batches([len(ids) for ids in tokens], batch_budget(self.budget_tokens, self.device))
         states = several_at_once(
-            lambda batch: self._encode_batch([tokens[i] for i in batch], chosen), batches, most=at_once(self.device)
+            lambda batch: self._encode_batch([tokens[i] for i in batch], chosen),
+            batches,
+            # how the library gathers hidden states need not be safe in threads
+            most=at_once(self.device) if self.blocks else 1,
         )
         encoded = dict(zip(chain(*batches), chain(*states), strict=True))
         return [encoded[i] for i in range(len(tokens))]

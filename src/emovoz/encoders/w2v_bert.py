@@ -33,6 +33,9 @@ class W2VBertSpeechEncoder(EndToEndEncoder):
             del self.model.masked_spec_embed
         self.model.adapter = self.model.intermediate_ffn = None
         self.blocks = self.model.encoder.layers
+        if self.model.encoder.embed_positions is not None:
+            # which keeps what it has made for a length until it is asked for another
+            self.most_at_once = 1
         config = self.model.config
         settings = preprocessor(directory)
         bands, stride = int(settings.get("num_mel_bins", 80)), int(settings.get("stride", 2))

@@ -137,6 +137,8 @@ def normalised_over_time(norm: nn.GroupNorm, rows: Tensor) -> Tensor:
     """Every channel of one clip [time, channel] by its own mean and variance over time, as a group norm of one each."""
     if norm.num_groups != norm.num_channels:
         return norm(rows.T[None])[0].T.contiguous()
+    # in reduced precision squares would overflow
+    rows = rows.float()
     centred = rows - rows.mean(0)
     scale = norm.weight / (centred.square().mean(0) + norm.eps).sqrt()
     return torch.addcmul(norm.bias, centred, scale)

@@ -47,7 +47,9 @@ class WhisperSpeechEncoder(EndToEndEncoder):
         )
 
     def _embed(self, waveforms: list[np.ndarray]) -> list[Tensor]:
-        mels = [log_mel.log_mel(on_device(one, self.device), self.filters) for one in waveforms]
+        # quiet sounds have powers that float16 does not know
+        with torch.autocast(self.device.type, enabled=False):
+            mels = [log_mel.log_mel(on_device(one, self.device), self.filters) for one in waveforms]
         # a row of zeros before and after each clip, which is what its ends see; so each begins at an even row
         spaced = torch.cat([pad(mel.T, (0, 0, 1, 1)) for mel in mels])
         lengths = [mel.shape[1] + 2 for mel in mels]

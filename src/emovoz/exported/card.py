@@ -1,16 +1,21 @@
 """export.json: what an export holds, and what has to be known to run its graphs."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from emovoz.errors import InputError
+from emovoz.inference.temperature import temperature_faults
+from emovoz.inference.thresholds import threshold_faults
 
 CARD = "export.json"
 FORMAT = 1
 TOKENIZER = "tokenizer.json"
+MOST_BUCKETS = 2**24
+"""Of n-grams: more would fill the memory, and no recipe has them."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +130,11 @@ def read_card(directory: Path) -> Card:
     try:
         branches = {name: told[name] and kind(**_tuples(told[name])) for name, kind in kinds.items()}
         card = Card(**_tuples(told | branches))
-    except (KeyError, TypeError) as error:
+        strange = list(_strange(card))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{directory / CARD}: damaged ({error}); export the model again") from error
+    if strange:
+        raise InputError(f"{directory / CARD}: damaged ({fault}); export the model again" for fault in strange)
     found = {name: (_bytes_of(directory / name), kept["bytes"]) for name, kept in card.files.items()}
     faults = [
         f"{directory / name}: {'missing' if there is None else f'{there} bytes, not {wanted}'}; "
@@ -139,12 +147,51 @@ def read_card(directory: Path) -> Card:
     return card
 
 
+def may_be_replaced(directory: Path) -> bool:
+    """Whether a folder is an export that this or another version of emovoz has written."""
+    try:
+        told = json.loads((directory / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and {"format", "emovoz", "labels", "files"} <= told.keys()
+
+
 def is_export(path: Path) -> bool:
     """Whether a folder holds an exported model."""
     try:
         return (path / CARD).is_file()
     except (OSError, ValueError):
         return False
+
+
+def _strange(card: Card) -> Iterator[str]:
+    """What cannot be in a card that `export` has written."""
+    if not card.labels or not all(isinstance(label, str) for label in card.labels):
+        yield "labels"
+    if not _is_number(card.longest_seconds):
+        yield "longest_seconds"
+    yield from temperature_faults(card.temperature)
+    yield from threshold_faults(card.thresholds or {}, card.labels)
+    for name, kept in card.files.items():
+        if Path(name).name != name or not isinstance(kept["bytes"], int):
+            yield f"files: {name}"
+    graphs = [*(f"{branch}.onnx" for branch in ("speech", "text") if getattr(card, branch)), "head.onnx"]
+    yield from (f"files: no {graph}" for graph in graphs if graph not in card.files)
+    speech, text, ngrams = card.speech, card.text, card.ngrams
+    if speech:
+        sizes = (speech.dim, speech.sample_rate, speech.frame_rate, speech.window_frames, speech.stride)
+        if not all(map(_is_number, sizes)) or not 0 <= speech.overlap_frames < speech.window_frames:
+            yield "speech"
+        if not 0 <= speech.fewest_samples <= speech.sample_rate:
+            yield "speech: fewest_samples"
+    if text and not (_is_number(text.dim) and _is_number(text.longest) and text.truncation_side in ("left", "right")):
+        yield "text"
+    if ngrams and not (_is_number(ngrams.buckets) and ngrams.buckets <= MOST_BUCKETS):
+        yield "ngrams"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _bytes_of(file: Path) -> int | None:

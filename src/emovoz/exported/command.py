@@ -22,10 +22,18 @@ def predict(arguments: list[str]) -> int | None:
     """
     if not any(is_export(Path(argument)) for argument in arguments):
         return None
-    given = _parser().parse_intermixed_args(arguments)
+    given = _parser().parse_intermixed_args(_joined(arguments))
     if not is_export(Path(given.model)):
         return None
     return _predicted(given)
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """The same, what is said joined to its option: it may begin with a dash."""
+    if "--text" not in arguments[:-1]:
+        return arguments
+    at = arguments.index("--text")
+    return [*arguments[:at], f"--text={arguments[at + 1]}", *arguments[at + 2 :]]
 
 
 def _predicted(given: Any) -> int:

@@ -28,6 +28,7 @@ class Graph:
         options.intra_op_num_threads = _processors()
         # its warnings are for those who make graphs
         options.log_severity_level = 3
+        self.file = file
         try:
             self.session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         except Exception as error:
@@ -35,12 +36,18 @@ class Graph:
 
     def __call__(self, **inputs: np.ndarray) -> list[np.ndarray]:
         """Its outputs, in order."""
-        outputs: list[Any] = self.session.run(None, inputs)
+        try:
+            outputs: list[Any] = self.session.run(None, inputs)
+        except Exception as error:
+            raise InputError(f"{self.file}: onnxruntime cannot run it ({error}); export the model again") from error
         return outputs
 
 
 def _processors() -> int:
-    """Processors that this process may use: one thread each."""
+    """Processors that this process may use, one thread each: as many as OMP_NUM_THREADS says, else all."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    if named.isdecimal() and int(named):
+        return int(named)
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows

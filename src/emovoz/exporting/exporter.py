@@ -1,6 +1,7 @@
 """export: a recogniser in, a folder of ONNX graphs out."""
 
 import hashlib
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from emovoz.corpus import Clip, demo_corpus
 from emovoz.encoders import SpeechEncoder, TextEncoder
 from emovoz.errors import InputError
 from emovoz.exported import ExportedRecognizer
-from emovoz.exported.card import CARD, TOKENIZER, Card, NgramsCard, SpeechCard, TextCard, is_export
+from emovoz.exported.card import CARD, TOKENIZER, Card, NgramsCard, SpeechCard, TextCard, may_be_replaced
 from emovoz.exporting import speech, text
 from emovoz.exporting.head import HeadGraph, example_inputs
 from emovoz.exporting.onnx_file import Port, check_tools, quantise, write_graph
@@ -61,7 +62,7 @@ def export(recognizer: Recognizer, directory: str | Path, *, quantize: bool = Fa
     target = Path(directory).resolve()
     check_export_directory(target)
     check_tools()
-    faults = list(_without_graph(recognizer))
+    faults = [*_without_graph(recognizer), *_elsewhere(recognizer)]
     if faults:
         raise InputError(faults)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +80,7 @@ def export(recognizer: Recognizer, directory: str | Path, *, quantize: bool = Fa
 def check_export_directory(target: Path) -> None:
     """Raise InputError unless an export may be written there: nothing, an empty folder, or an earlier export."""
     check_folder(target.parent)
-    if target.is_dir() and any(target.iterdir()) and not is_export(target):
+    if target.is_dir() and any(target.iterdir()) and not may_be_replaced(target):
         raise InputError(f"{target}: holds something that is no export; choose another folder for the export")
     if target.exists() and not target.is_dir():
         raise InputError(f"{target}: is a file; choose a folder for the export")
@@ -98,6 +99,18 @@ def _without_graph(recognizer: Recognizer) -> Iterator[str]:
             reason = text.without_graph(encoder)
         if reason:
             yield f"{branch.model} cannot be exported as the encoder of {name}: {reason}; predict with the model itself"
+
+
+def _elsewhere(recognizer: Recognizer) -> Iterator[str]:
+    """Why graphs cannot be made of encoders where they are."""
+    for name, branch in recognizer.encoders.branches.items():
+        encoder: Any = branch.encoder
+        device, precision = getattr(encoder, "device", None), getattr(encoder, "multiplies_in", "float32")
+        if (device is not None and device.type != "cpu") or precision != "float32":
+            yield (
+                f"the encoder of {name} is on {device}, in {precision}; graphs are made on the processor in float32: "
+                "set EMOVOZ_DEVICE=cpu EMOVOZ_PRECISION=float32"
+            )
 
 
 def _write(recognizer: Recognizer, folder: Path, quantize: bool) -> None:
@@ -245,17 +258,13 @@ def _compare(recognizer: Recognizer, exported: ExportedRecognizer, *, exact: boo
     # one clip without words, one without audio
     asked = [*clips, Clip("mute", transcription=clips[0].transcription), Clip("wordless", clips[0].audio)]
     theirs, ours = recognizer.predict(asked), exported.predict(asked)
-    gaps = [
-        abs(one.scores[label] - other.scores[label])
-        for one, other in zip(theirs, ours, strict=True)
-        if one.error is None and other.error is None
-        for label in recognizer.labels
-    ]
-    largest = max(gaps, default=0.0)
+    judged = [(one, other) for one, other in zip(theirs, ours, strict=True) if one.error is None is other.error]
+    gaps = [abs(one.scores[label] - other.scores[label]) for one, other in judged for label in recognizer.labels]
+    largest = max(gaps, default=math.inf)
     same = [one.error for one in theirs] == [other.error for other in ours]
     if exact and (largest > TOLERANCE or not same):
         raise RuntimeError(f"the export differs from the model by {largest:.2g} in a probability; nothing was written")
-    say(f"largest difference to the model in a probability: {largest:.1g}, on {len(asked)} clips")
+    say(f"largest difference to the model in a probability: {largest:.1g}, on {len(judged)} clips")
 
 
 def _listed(layers: tuple[int, ...]) -> str:

@@ -1,13 +1,13 @@
 """Reading ahead: the next batch is made while the last one is in use."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def read_ahead(batches: Iterator[T]) -> Iterator[T]:
+def read_ahead(batches: Iterator[T]) -> Generator[T, None, None]:
     """The same, one more of them made in a thread than has been asked for.
 
     What making one raises is raised where it is asked for.

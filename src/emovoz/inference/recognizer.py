@@ -314,6 +314,10 @@ def _read_card(directory: Path) -> dict[str, Any]:
     try:
         card = json.loads((directory / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        if (directory / "export.json").is_file():
+            raise InputError(
+                f"{directory}: an export, not the model itself; emovoz predict and emovoz.ExportedRecognizer take it"
+            ) from error
         raise InputError(f"{directory}: not an emovoz model (no usable {CARD})") from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise InputError(f"{directory}: a model format that this version of emovoz does not read; update emovoz")

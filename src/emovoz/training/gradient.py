@@ -3,8 +3,8 @@
 import gc
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -88,7 +88,8 @@ def fit_by_gradient(
             optimizers=(optimiser_of(model, training), None),
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=str(state) if state else None)
+        with closing(trainer):
+            trainer.train(resume_from_checkpoint=str(state) if state else None)
     best.restore(model)
     return head.eval(), history_of(trainer.state.log_history)
 
@@ -121,7 +122,7 @@ class _Trainer(Trainer):
         counts = shown_counts(training, class_counts(targets, self.classes)).to(compute_device())
         self.weights = class_weights(training, counts)
         self._epoch: Iterator[Any] | None = None
-        self._batches: Iterator[Any] = iter(())
+        self._batches: Generator[Any, None, None] = read_ahead(iter(()))
         objective = objective_of(training, self.weights, counts)
         super().__init__(compute_loss_func=partial(_loss, objective=objective), **arguments)
 
@@ -139,6 +140,10 @@ class _Trainer(Trainer):
         batches = list(islice(self._batches, number))
         weighed = [weight_of(batch["labels"], self.weights, self.classes) for batch in batches]
         return batches, torch.stack(weighed).sum()
+
+    def close(self) -> None:
+        """Read no further, where training has stopped within an epoch."""
+        self._batches.close()
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted: going through all parameters costs a part of every step."""

@@ -107,7 +107,8 @@ def work_through(work: Callable[[int], R], numbers: Sequence[int], candidates: S
     if not all(one.recipe.closed_form and one.examples.pooled for one in candidates):
         return map(work, numbers)
     # the vectors in double precision, and twice more while they are taken apart
-    need = max(sum(vector.numel() for vector in one.examples.features[0].by_modality.values()) for one in candidates)
+    clips = [clip for one in candidates for clip in one.examples.features]
+    need = max(sum(vector.numel() for vector in clip.by_modality.values()) for clip in clips)
     return several_at_once(work, numbers, most=MEMORY // max(24 * need * len(candidates[0].examples), 1))
 
 
