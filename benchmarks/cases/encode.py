@@ -1,43 +1,36 @@
 """Speech encoders: how fast clips become hidden states, beside transformers, and beside the processor's own limit."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from ratio import Times, alternated, table, timed
-from record import real_audio
+from some_clips import some_clips
 from torch import Tensor
 
-from emovoz.corpus import load_audio
 from emovoz.encoders import SpeechEncoder, load_speech_encoder
 from emovoz.encoders.log_mel import log_mel
 from emovoz.encoders.packed import PackedLinear, can_pack
 from emovoz.encoders.sources import directory_of, locate
 from emovoz.threads import several_at_once
 
-TITLE = "encoding speech"
-CLIPS, PADDED, ROUNDS = 200, 20, 5
+TITLE = "encoding speech by Whisper"
+CLIPS, PADDED, ROUNDS = 200, 20, 3
 
 
 def measured() -> str:
     """The table, and what the numbers mean."""
-    paths = real_audio()
-    # evenly from all speakers; the demo corpus has fewer clips and is gone through again
-    clips = [load_audio(paths[i * len(paths) // CLIPS % len(paths)], 16000) for i in range(CLIPS)]
+    clips = some_clips(CLIPS)
     whisper = load_speech_encoder("whisper-base")
     plain = _transformers_whisper()
     alone = alternated(
         lambda: whisper.encode_each(clips), lambda: [_unpadded(plain, whisper, clip) for clip in clips], rounds=ROUNDS
     )
     padded = _beside_padded(whisper, plain, clips)
-    wav2vec = _beside_wav2vec(clips)
     seconds = sum(map(len, clips)) / 16000
     rows: list[tuple[str, Times, float | None]] = [
         ("Whisper base, all layers, beside transformers as documented (padded to 30 s)", padded, 6.0),
         ("the same, like for like (unpadded, one clip at a time, the same log-mel)", alone, 1.3),
-        ("wav2vec 2.0 base shape, random weights, all layers, beside transformers one clip at a time", wav2vec, 1.7),
     ]
     return "\n".join(
         [
@@ -85,25 +78,6 @@ def _unpadded(plain: Any, whisper: Any, clip: np.ndarray) -> Tensor:
             out = layer(states[-1], None)
             states.append(out if isinstance(out, Tensor) else out[0])
         return torch.stack([*states[:-1], plain.layer_norm(states[-1])])
-
-
-def _beside_wav2vec(clips: list[np.ndarray]) -> Times:
-    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
-
-    with tempfile.TemporaryDirectory() as folder:
-        torch.manual_seed(0)
-        plain = Wav2Vec2Model(Wav2Vec2Config()).eval()
-        plain.save_pretrained(folder)
-        ours = load_speech_encoder(str(Path(folder)))
-    extractor = Wav2Vec2FeatureExtractor()
-
-    def one_by_one() -> None:
-        for clip in clips:
-            inputs = extractor(clip, sampling_rate=16000, return_tensors="pt")
-            with torch.inference_mode():
-                plain(inputs["input_values"], output_hidden_states=True)
-
-    return alternated(lambda: ours.encode_each(clips), one_by_one, rounds=3)
 
 
 def _roofline(whisper: Any, clips: list[np.ndarray], times: Times) -> list[str]:
