@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from plain_whisper import plain_whisper, unpadded_states
 from ratio import Times, alternated, table, timed
 from some_clips import some_clips
 from torch import Tensor
@@ -11,7 +12,6 @@ from torch import Tensor
 from emovoz.encoders import SpeechEncoder, load_speech_encoder
 from emovoz.encoders.log_mel import log_mel
 from emovoz.encoders.packed import PackedLinear, can_pack
-from emovoz.encoders.sources import directory_of, locate
 from emovoz.threads import several_at_once
 
 TITLE = "encoding speech by Whisper"
@@ -22,7 +22,7 @@ def measured() -> str:
     """The table, and what the numbers mean."""
     clips = some_clips(CLIPS)
     whisper = load_speech_encoder("whisper-base")
-    plain = _transformers_whisper()
+    plain = plain_whisper()
     alone = alternated(
         lambda: whisper.encode_each(clips), lambda: [_unpadded(plain, whisper, clip) for clip in clips], rounds=ROUNDS
     )
@@ -46,12 +46,6 @@ def measured() -> str:
     )
 
 
-def _transformers_whisper() -> Any:
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
-    return WhisperEncoder.from_pretrained(directory_of(locate("whisper-base")), dtype=torch.float32).eval()
-
-
 def _beside_padded(whisper: SpeechEncoder, plain: Any, clips: list[np.ndarray]) -> Times:
     from transformers import WhisperFeatureExtractor
 
@@ -71,13 +65,7 @@ def _unpadded(plain: Any, whisper: Any, clip: np.ndarray) -> Tensor:
     """All hidden states of one clip by the modules of transformers, whose own forward insists on 30 s."""
     with torch.inference_mode():
         mel = log_mel(torch.from_numpy(clip), whisper.filters)[None]
-        hidden = torch.nn.functional.gelu(plain.conv1(mel))
-        hidden = torch.nn.functional.gelu(plain.conv2(hidden)).transpose(1, 2)
-        states = [hidden + plain.embed_positions.weight[: hidden.shape[1]]]
-        for layer in plain.layers:
-            out = layer(states[-1], None)
-            states.append(out if isinstance(out, Tensor) else out[0])
-        return torch.stack([*states[:-1], plain.layer_norm(states[-1])])
+        return unpadded_states(plain, mel)
 
 
 def _roofline(whisper: Any, clips: list[np.ndarray], times: Times) -> list[str]:

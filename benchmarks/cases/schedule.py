@@ -6,14 +6,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from plain_whisper import plain_whisper, unpadded_states
 from record import SPANISH
 from sklearn.metrics import f1_score
 from torch import Tensor
-from torch.nn.functional import cross_entropy, gelu
+from torch.nn.functional import cross_entropy
 
 from emovoz import Clip, Corpus, FeatureStore, Recipe, train
 from emovoz.corpus import load_audio
-from emovoz.encoders.sources import directory_of, locate
 from emovoz.features import ClipFeatures, FrozenEncoders, collate, extract
 from emovoz.features.branch import mean_of
 from emovoz.training import new_head
@@ -90,7 +90,7 @@ def _ours(recipe: Recipe, corpus: Corpus, dev: Corpus) -> tuple[float, float, fl
 def _padded(encoders: FrozenEncoders) -> Encode:
     from transformers import WhisperFeatureExtractor
 
-    whisper, extractor = _whisper(), WhisperFeatureExtractor()
+    whisper, extractor = plain_whisper(), WhisperFeatureExtractor()
 
     def states(samples: Any) -> Tensor:
         inputs = extractor(samples, sampling_rate=16000, return_tensors="pt")["input_features"]
@@ -103,25 +103,13 @@ def _padded(encoders: FrozenEncoders) -> Encode:
 def _unpadded(encoders: FrozenEncoders) -> Encode:
     from transformers import WhisperFeatureExtractor
 
-    whisper, extractor = _whisper(), WhisperFeatureExtractor()
+    whisper, extractor = plain_whisper(), WhisperFeatureExtractor()
 
     def states(samples: Any) -> Tensor:
-        """The modules of transformers one by one, whose own forward insists on 30 s."""
         mel = extractor(samples, sampling_rate=16000, return_tensors="pt", padding="longest")["input_features"]
-        hidden = gelu(whisper.conv2(gelu(whisper.conv1(mel)))).transpose(1, 2)
-        found = [hidden + whisper.embed_positions.weight[: hidden.shape[1]]]
-        for layer in whisper.layers:
-            out = layer(found[-1], None)
-            found.append(out if isinstance(out, Tensor) else out[0])
-        return torch.cat([*found[:-1], whisper.layer_norm(found[-1])])
+        return unpadded_states(whisper, mel)
 
     return _encode(encoders, states)
-
-
-def _whisper() -> Any:
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
-    return WhisperEncoder.from_pretrained(directory_of(locate("whisper-base")), dtype=torch.float32).eval()
 
 
 def _encode(encoders: FrozenEncoders, states_of: Callable[[Any], Tensor]) -> Encode:

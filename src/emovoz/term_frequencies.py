@@ -43,6 +43,15 @@ def term_frequencies(
     return (np.log(counts, out=np.full_like(counts, -1.0), where=counts > 0).astype(np.float32) + 1).ravel()
 
 
+def places(*, characters: tuple[int, int] | None, words: tuple[int, int] | None, buckets: int) -> int:
+    """How many values `term_frequencies` gives; arguments as there.
+
+    >>> places(characters=(2, 4), words=(1, 1), buckets=256)
+    512
+    """
+    return buckets * ((characters is not None) + (words is not None))
+
+
 def _of_characters(text: str, fewest: int, most: int) -> Iterator[str]:
     """N-grams within words, whose borders are blanks; a word shorter than an n-gram is one by itself, once."""
     for word in text.split():

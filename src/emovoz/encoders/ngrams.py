@@ -8,7 +8,7 @@ from torch import Tensor
 
 from emovoz.encoders.fingerprint import fingerprint
 from emovoz.settings import Ngrams
-from emovoz.term_frequencies import term_frequencies
+from emovoz.term_frequencies import places, term_frequencies
 
 
 class TermFrequencies:
@@ -34,7 +34,7 @@ class TermFrequencies:
 
     def __init__(self, settings: Ngrams) -> None:
         self.settings = settings
-        self.dim = settings.buckets * ((settings.characters is not None) + (settings.words is not None))
+        self.dim = places(characters=settings.characters, words=settings.words, buckets=settings.buckets)
         self.fingerprint = fingerprint("n-grams", **settings.model_dump(mode="json"))
 
     def encode_each(self, texts: Sequence[str], layers: Sequence[int] | None = None) -> list[Tensor]:

@@ -17,6 +17,7 @@ from emovoz.exported.graph import Graph
 from emovoz.inference.inputs import Inputs, batches, clips_of, seconds_heard, with_text
 from emovoz.inference.prediction import Prediction
 from emovoz.inference.thresholds import decisions, threshold_row
+from emovoz.term_frequencies import places
 
 DECODERS = 2
 """Threads that decode audio while graphs run."""
@@ -165,6 +166,6 @@ class ExportedRecognizer:
         """(layers, dim) of a branch."""
         ngrams = cast(NgramsCard, self.card.ngrams)
         if name == "ngrams":
-            return 1, ngrams.buckets * ((ngrams.characters is not None) + (ngrams.words is not None))
+            return 1, places(characters=ngrams.characters, words=ngrams.words, buckets=ngrams.buckets)
         card = cast(SpeechCard | TextCard, self.card.speech if name == "speech" else self.card.text)
         return len(card.layers), card.dim

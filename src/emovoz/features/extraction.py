@@ -11,6 +11,7 @@ from typing import Any
 from emovoz.corpus import Clip, Corpus
 from emovoz.encoders.placement import length_batches
 from emovoz.errors import ClipError, InputError
+from emovoz.features.ahead import read_ahead
 from emovoz.features.branch import Branch
 from emovoz.features.encode import FrozenEncoders, check_clip, read_all
 from emovoz.features.pieces import Piece
@@ -242,7 +243,7 @@ def _encode_missing(
         sizes = {key: pieces[key].size for key in keys}
         speech = branch.modality == "speech"
         with progress(f"encoding {name}", sum(sizes.values()), speech=speech) as advance:
-            for portion, inputs in _ahead(_read(branch, [pieces[key] for key in keys], workers)):
+            for portion, inputs in read_ahead(_read(branch, [pieces[key] for key in keys], workers)):
                 sound = []
                 for piece, value in zip(portion, inputs, strict=True):
                     if isinstance(value, ClipError):
@@ -282,15 +283,6 @@ def _read(branch: Branch, pieces: Sequence[Piece], workers: int) -> Iterator[tup
             except ClipError as error:
                 yield parts[i:], [error] * len(parts[i:])
                 break
-
-
-def _ahead(portions: Iterator[tuple[list[Piece], list[Any]]]) -> Iterator[tuple[list[Piece], list[Any]]]:
-    """The same; the next is read while one is in use."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, portions, None)
-        while (portion := coming.result()) is not None:
-            coming = reader.submit(next, portions, None)
-            yield portion
 
 
 def _error_of(clip: Clip) -> ClipError | None:

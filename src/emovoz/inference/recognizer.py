@@ -13,6 +13,7 @@ from emovoz.corpus import Clip
 from emovoz.encoders.pretrained import quiet_transformers
 from emovoz.encoders.sources import download
 from emovoz.errors import ClipError, InputError
+from emovoz.exported.card import is_export
 from emovoz.features import ClipFeatures, FrozenEncoders, LongClipFeatures, encode_clips
 from emovoz.files import check_folder, put_in_place
 from emovoz.inference.adaptation import adapted, advise, check_adapts
@@ -314,7 +315,7 @@ def _read_card(directory: Path) -> dict[str, Any]:
     try:
         card = json.loads((directory / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        if (directory / "export.json").is_file():
+        if is_export(directory):
             raise InputError(
                 f"{directory}: an export, not the model itself; emovoz predict and emovoz.ExportedRecognizer take it"
             ) from error
