@@ -148,6 +148,15 @@ def test_a_card_that_cannot_be_is_a_sentence(
         ExportedRecognizer.from_pretrained(copy)
 
 
+def test_a_damaged_tokenizer_is_a_sentence(exported: ExportedRecognizer, demo: Corpus, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(exported.directory, copy)
+    tokenizer = copy / "tokenizer.json"
+    tokenizer.write_bytes(b"?" * tokenizer.stat().st_size)
+    with pytest.raises(InputError, match=r"tokenizer\.json: not readable as a tokenizer"):
+        ExportedRecognizer.from_pretrained(copy).predict(demo.clips[0])
+
+
 def test_an_export_that_is_not_whole_is_told(exported: ExportedRecognizer) -> None:
     kept = (exported.directory / "head.onnx.data").read_bytes()
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from emovoz.errors import InputError
 from emovoz.exported.card import TOKENIZER, NgramsCard, SpeechCard, TextCard
 from emovoz.exported.graph import Graph
 from emovoz.term_frequencies import term_frequencies
@@ -46,13 +47,20 @@ class ExportedTextEncoder:
     Args:
         directory: of the export.
         card: what it says of text.
+
+    Raises:
+        InputError: the tokenizer cannot be read.
     """
 
     def __init__(self, directory: Path, card: TextCard) -> None:
         from tokenizers import Tokenizer
 
         self.graph, self.card = Graph(directory / "text.onnx"), card
-        self.tokenizer: Any = Tokenizer.from_file(str(directory / TOKENIZER))
+        file = directory / TOKENIZER
+        try:
+            self.tokenizer: Any = Tokenizer.from_file(str(file))
+        except Exception as error:
+            raise InputError(f"{file}: not readable as a tokenizer ({error}); export the model again") from error
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(card.longest, direction=card.truncation_side)
 
