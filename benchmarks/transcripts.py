@@ -54,9 +54,10 @@ def main() -> None:
         machine(),
         "",
         f"`{transcriber.name}` (the packaged weights, int8), beam of five, temperature 0, every clip alone. Word error",
-        f"rate with 95 % interval, bootstrap over clips. People: {PEOPLE} clips of spanish-elicited, drawn by seed {SEED},",
-        "whose transcripts are reconstructed. Without words: no speech found, or a loop dropped. Every clip is padded to",
-        "30 s, so short ones cost as much as long ones; times are those of one processor, in seconds of its own.",
+        f"rate with 95 % interval, bootstrap over clips. People: {PEOPLE} clips of spanish-elicited, drawn by seed",
+        f"{SEED}, whose transcripts are reconstructed. Without words: no speech found, or a loop dropped. Every clip",
+        "is padded to 30 s, so short ones cost as much as long ones; times are those of one processor, in seconds that",
+        "it has worked on this alone.",
         "",
         f"| clips of | number | a clip, s | word error rate | told `--language {LANGUAGE}` | taken for Spanish "
         "| without words | times real time | a clip takes, s |",
