@@ -55,7 +55,7 @@ def _verbs(name: str, command: Command) -> Iterator[str]:
 
 def settings() -> str:
     """Every setting of a recipe, with its default and what it means, read from its type."""
-    head = "Every setting of a recipe: in a YAML file, or by `--set section.key=value`. Unknown ones are refused by name."
+    head = "In a YAML file, or by `--set section.key=value`. Unknown settings are refused by name."
     rows = [(f"`{row['setting']}`", f"`{row['default']}`", row["meaning"]) for row in setting_table()]
     sections: dict[str, list[tuple[str, ...]]] = {}
     for row in rows:
@@ -76,5 +76,6 @@ def recipes() -> str:
 def _table(head: list[str], rows: list[tuple[str, ...]]) -> str:
     if not rows:
         return ""
-    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|").replace("<", "&lt;") for cell in row] for row in rows)]
+    cells = [[cell.replace("|", "\\|").replace("<", "&lt;") for cell in row] for row in rows]
+    lines = [head, ["---"] * len(head), *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
