@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from emovoz.pictures.palette import LOOKS, Look, colours
 
 # Machado, Oliveira & Fernandes 2009, severity 1: linear RGB as people see it who lack a kind of cone
