@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
-from click import Command, Context, Group
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -40,12 +39,13 @@ def commands() -> str:
     return "\n\n".join(["# Commands", "Every verb takes `--debug`.", *_verbs("emovoz", typer.main.get_command(app))])
 
 
-def _verbs(name: str, command: Command) -> Iterator[str]:
-    if isinstance(command, Group):
-        for inner in command.commands.values():
+def _verbs(name: str, command: Any) -> Iterator[str]:
+    verbs = getattr(command, "commands", None)
+    if verbs:
+        for inner in verbs.values():
             yield from _verbs(f"{name} {inner.name}", inner)
         return
-    context = Context(command, info_name=name)
+    context = typer.Context(command, info_name=name)
     rows = [record for each in command.params if (record := each.get_help_record(context))]
     yield f"## {name}"
     yield f"`{' '.join(command.get_usage(context).partition('Usage: ')[2].split())}`"
@@ -76,6 +76,6 @@ def recipes() -> str:
 def _table(head: list[str], rows: list[tuple[str, ...]]) -> str:
     if not rows:
         return ""
-    cells = [[cell.replace("|", "\\|").replace("<", "&lt;") for cell in row] for row in rows]
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     lines = [head, ["---"] * len(head), *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
