@@ -1,0 +1,1 @@
+"""Pictures for people: what was heard when, and why."""
