@@ -1,12 +1,7 @@
 """Words recognised by the packaged Whisper base."""
 
-from dataclasses import replace
-from pathlib import Path
-
-import numpy as np
 import pytest
 
-from emovoz import Corpus, InputError
 from emovoz.corpus import load_audio
 from emovoz.corpus.transcripts import normalised
 from emovoz.corpus.word_times import word_times_fault
