@@ -15,8 +15,8 @@ from emovoz.model.config import NGRAMS
 FADE_SECONDS = 0.01
 QUIET = 10
 """Percentile of the levels of a clip's frames that counts as its background."""
-LEAST = 1e-4
-"""-80 dB of full scale: of synthetic clips the background is nothing at all, which is no sound."""
+LEAST = 2e-5
+"""Below a step of 16 bits: of some clips the background is nothing at all, which no recording holds."""
 
 Stretch = tuple[float, float]
 """(start, end), seconds from the start of the clip."""
