@@ -10,11 +10,16 @@ from emovoz.errors import InputError
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file under a temporary name, then rename it into place."""
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, then rename it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         # mkstemp makes files for their owner alone; results are for whoever may read the folder
         Path(scratch).chmod(0o666 & ~_umask())
         Path(scratch).replace(path)
