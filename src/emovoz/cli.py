@@ -23,6 +23,7 @@ from emovoz.options import (
 )
 from emovoz.predict_cli import predict
 from emovoz.program import main
+from emovoz.serve_cli import serve
 from emovoz.store_cli import Store, store_at
 from emovoz.store_cli import app as store_verbs
 from emovoz.train_cli import train
@@ -223,6 +224,7 @@ def evaluate(
 
 
 app.command()(predict)
+app.command()(serve)
 app.command()(export)
 app.command()(encoders)
 app.command()(recipes)
