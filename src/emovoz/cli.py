@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from emovoz.audit_cli import audit
+from emovoz.explain_cli import explain
 from emovoz.export_cli import export
 from emovoz.lookup_cli import AsJson, encoders, recipe_of, recipes
 from emovoz.options import (
@@ -224,6 +225,7 @@ def evaluate(
 
 
 app.command()(predict)
+app.command()(explain)
 app.command()(serve)
 app.command()(export)
 app.command()(encoders)

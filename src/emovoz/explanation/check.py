@@ -88,7 +88,8 @@ def check_seconds(
     edges = edges_of_clip(judge, clip, features)
     windows = windows_of(edges)
     encoder = judge.encoders.branches[SPEECH].encoder
-    assert clip.audio is not None and isinstance(encoder, SpeechEncoder)
+    assert clip.audio is not None
+    assert isinstance(encoder, SpeechEncoder)
     samples = load_audio(clip.audio, encoder.sample_rate, start=clip.start, end=clip.end)
     rest = {name: of for name, of in features.items() if name != SPEECH}
     length = windows[0][1] - windows[0][0]

@@ -45,7 +45,7 @@ def modalities_of(judge: Judge, features: Features, label: str) -> Modalities:
             "text": ((text - nothing) + (whole - speech)) / 2,
         }
     else:
-        evidence = {name: whole - nothing for name in parts}
+        evidence = dict.fromkeys(parts, whole - nothing)
     return Modalities(
         together=float(probability(whole)),
         alone={name: float(probability(value)) for name, value in alone.items()},

@@ -1,7 +1,8 @@
 """explain: a recogniser's decision for one clip, explained and checked."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +20,6 @@ from emovoz.model.attention import attention_weights
 
 if TYPE_CHECKING:
     from emovoz.inference import Recognizer
-    from emovoz.transcription import Transcriber
 
 LONGEST_SECONDS = 60.0
 """What lies in longer recordings is no one utterance, and the check encodes the clip twenty times."""
@@ -67,7 +67,11 @@ def explain(
 
 
 def clip_to_explain(
-    inputs: Inputs, *, rate: int | None = None, text: str | None = None, transcriber: "Transcriber | None" = None
+    inputs: Inputs,
+    *,
+    rate: int | None = None,
+    text: str | None = None,
+    transcriber: Callable[[np.ndarray], Any] | None = None,
 ) -> Clip:
     """The one clip of what is given, with its words.
 

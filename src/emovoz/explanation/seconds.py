@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,8 @@ def _hidden(judge: Judge, clip: Clip, features: Features, windows: Sequence[Stre
     if branch.frame_rate is not None:
         seconds = length_of(clip)
         return [{**features, SPEECH: without_frames(features[SPEECH], seconds, [one])} for one in windows]
-    assert clip.audio is not None and isinstance(branch.encoder, SpeechEncoder)
+    assert clip.audio is not None
+    assert isinstance(branch.encoder, SpeechEncoder)
     samples = load_audio(clip.audio, branch.encoder.sample_rate, start=clip.start, end=clip.end)
     rest = {name: of for name, of in features.items() if name != SPEECH}
     clips = [clip_with_silence(clip, samples, branch.encoder.sample_rate, [one], 0) for one in windows]
@@ -93,4 +95,4 @@ def _hidden(judge: Judge, clip: Clip, features: Features, windows: Sequence[Stre
 
 def _shares(attention: np.ndarray, edges: Sequence[float]) -> list[float | None]:
     places = np.round(np.array(edges) / edges[-1] * len(attention)).astype(int)
-    return [float(attention[first:last].sum()) for first, last in zip(places, places[1:], strict=False)]
+    return [float(attention[first:last].sum()) for first, last in pairwise(places)]
