@@ -225,8 +225,8 @@ def evaluate(
 
 
 app.command()(predict)
-app.command()(explain)
 app.command()(serve)
+app.command()(explain)
 app.command()(export)
 app.command()(encoders)
 app.command()(recipes)
