@@ -1,7 +1,10 @@
 """Prediction: what a recogniser says of one clip."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from emovoz.corpus.clip import Clip
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,7 @@ class Prediction:
             "model": self.model,
             **adapted,
         }
+
+
+Predictor = Callable[[Iterable[Clip]], Iterator[Prediction]]
+"""Gives a prediction for each clip, in order, as the clips come."""
