@@ -1,21 +1,30 @@
 // The browser keeps the recording: the server forgets it with each answer, so to ask again is to send it again.
 const emovoz = {
   kept: null,
+  words: null,
 
   // A recording that the page has just sent: keep it to be played, and pass it on.
-  async received(file, ...rest) {
-    if (file) emovoz.keep(await (await fetch(file.url)).blob(), file.orig_name);
-    emovoz.wait();
-    return [file, ...rest];
+  async received(file, words, transcribe) {
+    emovoz.keep(await (await fetch(file.url)).blob(), file.orig_name);
+    emovoz.wait("result");
+    // words that were said of the recording before are not said of this one
+    return [file, emovoz.given(words === emovoz.words ? "" : words), transcribe];
   },
 
   async example(address, name, words) {
     emovoz.keep(await (await fetch(address)).blob(), name);
-    return [await emovoz.sent(), words, false];
+    emovoz.wait("result");
+    return [await emovoz.sent(), emovoz.given(words), false];
   },
 
-  async again(_, ...rest) {
-    return [await emovoz.sent(), ...rest];
+  async again(region, _, words, transcribe) {
+    emovoz.wait(region);
+    return [await emovoz.sent(), emovoz.given(words), transcribe];
+  },
+
+  given(words) {
+    emovoz.words = words;
+    return words;
   },
 
   keep(blob, name) {
@@ -24,7 +33,6 @@ const emovoz = {
   },
 
   async sent() {
-    emovoz.wait();
     const { blob, name } = emovoz.kept;
     const form = new FormData();
     form.append("files", blob, name);
@@ -34,47 +42,50 @@ const emovoz = {
     return { path, orig_name: name, meta: { _type: "gradio.FileData" } };
   },
 
-  wait() {
-    document.getElementById("result").setAttribute("aria-busy", "true");
+  wait(region) {
+    document.getElementById(region).setAttribute("aria-busy", "true");
   },
 
-  // A new result is there: let it be listened to.
-  show(element) {
-    const region = document.getElementById("result");
-    region.setAttribute("aria-live", "polite");
-    region.setAttribute("aria-busy", "false");
+  arrived(region) {
+    const there = document.getElementById(region);
+    there.setAttribute("aria-live", "polite");
+    there.setAttribute("aria-busy", "false");
+    return there;
+  },
+
+  // An answer is there, perhaps the same as before: let it be listened to.
+  show() {
+    const region = emovoz.arrived("result");
     // on a phone the answer is below what was given
-    if (!element.querySelector(".waiting") && region.getBoundingClientRect().top > innerHeight / 2)
-      region.scrollIntoView({ behavior: "smooth" });
-    const listen = element.querySelector(".listen");
-    if (!listen || !emovoz.kept) return;
+    if (region.getBoundingClientRect().top > innerHeight / 2) region.scrollIntoView({ behavior: "smooth" });
+    emovoz.sound?.pause();
+    const listen = region.querySelector(".listen");
+    if (!listen) return;
     const [button, place, now] = ["button", "input", ".now"].map((one) => listen.querySelector(one));
     const sound = new Audio(emovoz.kept.address);
-    emovoz.sound?.pause();
     emovoz.sound = sound;
     const follow = () => {
       place.value = sound.currentTime;
       now.textContent = emovoz.clock(sound.currentTime);
       if (!sound.paused) requestAnimationFrame(follow);
     };
-    const told = () => {
+    sound.onplay = sound.onpause = () => {
       button.classList.toggle("playing", !sound.paused);
       button.setAttribute("aria-label", sound.paused ? "Play" : "Pause");
       follow();
     };
-    for (const event of ["play", "pause", "ended"]) sound.addEventListener(event, told);
     // a few kinds of file are heard by the server and not by the browser
-    sound.addEventListener("error", () => (button.disabled = true));
-    button.addEventListener("click", () => (sound.paused ? sound.play() : sound.pause()));
-    place.addEventListener("input", () => {
+    sound.onerror = () => (button.disabled = true);
+    button.onclick = () => (sound.paused ? sound.play() : sound.pause());
+    place.oninput = () => {
       sound.currentTime = place.value;
       now.textContent = emovoz.clock(place.value);
-    });
-    for (const part of element.querySelectorAll(".parts button"))
-      part.addEventListener("click", () => {
+    };
+    for (const part of region.querySelectorAll(".parts button"))
+      part.onclick = () => {
         sound.currentTime = part.dataset.start;
         sound.play();
-      });
+      };
   },
 
   clock(seconds) {

@@ -1,6 +1,6 @@
 """An answer as HTML for the page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,18 +8,21 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emovoz.corpus.audio import mono
+from emovoz.corpus.envelope import Envelope
 from emovoz.corpus.recording import opened
 from emovoz.inference.prediction import Prediction
+from emovoz.inference.segment import Segment
+from emovoz.inference.timeline import Timeline
 from emovoz.pictures.palette import DARK, LIGHT, colours
 
-BINS = 500
-"""Columns of the drawn waveform."""
+COLUMNS = 500
+"""Of the drawn waveform, at most."""
 _BASES = {
     ("speech",): "Judged by the voice alone.",
     ("text",): "Judged by the words alone.",
     ("speech", "text"): "Judged by the voice and the words.",
 }
-_TEMPLATES = Environment(
+TEMPLATES = Environment(
     loader=PackageLoader("emovoz", "serve"),
     autoescape=True,
     undefined=StrictUndefined,
@@ -30,40 +33,42 @@ _TEMPLATES = Environment(
 
 def waiting_html(labels: Sequence[str]) -> str:
     """What is there before the first answer."""
-    return _TEMPLATES.get_template("result.html.j2").render(error=None, label=None, tints=tints(labels))
+    return TEMPLATES.get_template("result.html.j2").render(error=None, label=None, tints=tints(labels))
 
 
 def problem_html(sentence: str) -> str:
     """Why there is no answer."""
-    return _TEMPLATES.get_template("result.html.j2").render(error=sentence)
+    return TEMPLATES.get_template("result.html.j2").render(error=sentence)
 
 
-def result_html(prediction: Prediction, name: str, loudness: np.ndarray | None = None) -> str:
+def result_html(answer: Prediction, name: str, outline: np.ndarray) -> str:
     """The answer: label, waveform with what was heard when, words, and probabilities.
 
     Args:
-        prediction: without an error.
+        answer: a prediction or a timeline, without an error.
         name: what the recording is called.
-        loudness: of the recording, from 0 to 1 [column]; None draws no waveform.
+        outline: loudness of the recording, from 0 to 1 [column].
     """
-    seconds = prediction.seconds or 0.0
-    whole = [{"start": 0.0, "end": seconds, "label": prediction.label, "scores": prediction.scores}]
-    parts = [_part(one, seconds) for one in whole]
-    ranked = sorted(prediction.scores.items(), key=lambda one: -one[1])
-    return _TEMPLATES.get_template("result.html.j2").render(
+    seconds = answer.seconds or 0.0
+    segments = (
+        answer.segments if isinstance(answer, Timeline) else (Segment(0.0, seconds, answer.label, answer.scores),)
+    )
+    parts = [_part(one, seconds) for one in segments if one.label is not None]
+    ranked = sorted(answer.scores.items(), key=lambda one: -one[1])
+    return TEMPLATES.get_template("result.html.j2").render(
         error=None,
         name=name,
-        label=prediction.label,
-        chance=_percent(prediction.scores[str(prediction.label)]),
-        tints=tints(list(prediction.scores)),
-        wave=None if loudness is None else _path(loudness),
+        label=answer.label or "nobody speaks",
+        chance=_percent(answer.scores[answer.label]) if answer.label else "",
+        tints=tints(list(answer.scores)),
+        wave=_path(outline),
         told="; ".join(f"{one['when']}: {one['label']}" for one in parts),
         parts=parts,
         seconds=seconds,
         length=clock(seconds),
-        words=prediction.transcription,
+        words=answer.transcription,
         bars=[{"label": label, "chance": _percent(p), "width": round(100 * p, 1)} for label, p in ranked],
-        basis=_BASES[prediction.modalities],
+        basis=_BASES.get(answer.modalities, ""),
     )
 
 
@@ -73,22 +78,19 @@ def tints(labels: Sequence[str]) -> dict[str, str]:
     return {label: f"--light:{light[label]};--dark:{dark[label]}" for label in labels}
 
 
-def loudness_of(path: Path) -> np.ndarray:
-    """The largest sample in each of the columns of a drawn waveform, as a share of the largest of all: [BINS].
+def outline_of(path: Path) -> np.ndarray:
+    """Loudness in each column of a drawn waveform, as a share of the greatest: at most [COLUMNS].
 
     Raises:
         ClipError: it cannot be read.
     """
-    peaks = np.zeros(BINS)
-    at = 0
     with opened(path) as recording:
+        envelope = Envelope(recording.rate)
         for block in recording.blocks(0, recording.frames):
-            samples = np.abs(mono(block))
-            columns = np.minimum((at + np.arange(len(samples))) * BINS // recording.frames, BINS - 1)
-            first = np.flatnonzero(np.diff(columns, prepend=-1))
-            peaks[columns[first]] = np.maximum(peaks[columns[first]], np.maximum.reduceat(samples, first))
-            at += len(samples)
-    return peaks / max(peaks.max(), 1e-9)
+            envelope.add(mono(block))
+    peaks = np.maximum(envelope.highs, -envelope.lows)
+    columns = np.array([column.max() for column in np.array_split(peaks, min(COLUMNS, len(peaks)))])
+    return columns / max(columns.max(), 1e-9)
 
 
 def clock(seconds: float) -> str:
@@ -100,23 +102,23 @@ def clock(seconds: float) -> str:
     return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
 
 
-def _part(segment: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+def _part(segment: Segment, seconds: float) -> dict[str, Any]:
     scale = 1000 / (seconds or 1.0)
     return {
-        "label": segment["label"],
-        "start": segment["start"],
-        "when": f"{clock(segment['start'])}–{clock(segment['end'])}",
-        "x": round(segment["start"] * scale, 2),
-        "width": round((segment["end"] - segment["start"]) * scale, 2),
-        "chance": _percent(segment["scores"][segment["label"]]),
-        "words": segment.get("transcription") or "",
+        "label": segment.label,
+        "start": segment.start,
+        "when": f"{clock(segment.start)}–{clock(segment.end)}",
+        "x": round(segment.start * scale, 2),
+        "width": round(segment.seconds * scale, 2),
+        "chance": _percent(segment.scores[str(segment.label)]),
+        "words": segment.transcription or "",
     }
 
 
-def _path(loudness: np.ndarray) -> str:
+def _path(outline: np.ndarray) -> str:
     """An outline symmetrical about the middle of a box of 1000 by 100."""
-    step = 1000 / (len(loudness) - 1)
-    heights = np.maximum(46 * loudness, 0.6)
+    step = 1000 / (len(outline) - 1)
+    heights = np.maximum(46 * outline, 0.6)
     upper = [f"{i * step:.1f},{50 - height:.1f}" for i, height in enumerate(heights)]
     lower = [f"{i * step:.1f},{50 + height:.1f}" for i, height in enumerate(heights)]
     return f"M{' '.join(upper)} {' '.join(reversed(lower))}Z"
