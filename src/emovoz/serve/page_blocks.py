@@ -101,9 +101,8 @@ async def _judge(service: Service, audio: str | None, words: str, transcribe: bo
         return None, words, problem_html("there is no recording yet"), "", gr.skip(), gr.skip()
     path = Path(audio)
     try:
-        long = await asyncio.to_thread(seconds_of, path) > LONG_SECONDS
-        how = service.recognizer.predict_timeline if long else None
-        answer = await _asked(service, path, words, transcribe, how)
+        how = None if words.strip() else await _timeline_of(service, path, transcribe)
+        answer = await _asked(service, path, words, transcribe and how is None, how)
         if answer.error is not None:
             raise ClipError(answer.error)
         html, judged = result_html(answer, path.name, await asyncio.to_thread(outline_of, path)), True
@@ -112,6 +111,14 @@ async def _judge(service: Service, audio: str | None, words: str, transcribe: bo
     finally:
         shutil.rmtree(path.parent, ignore_errors=True)
     return None, words, html, "", gr.update(interactive=True), gr.update(interactive=judged)
+
+
+async def _timeline_of(service: Service, path: Path, transcribe: bool) -> Callable[[Clip], Any] | None:
+    """How a long recording is judged; None for a short one."""
+    if await asyncio.to_thread(seconds_of, path) <= LONG_SECONDS:
+        return None
+    transcriber = service.words() if transcribe else None
+    return lambda clip: service.recognizer.predict_timeline(clip, transcriber=transcriber)
 
 
 async def _explain(service: Service, audio: str | None, words: str, transcribe: bool) -> tuple[None, str]:

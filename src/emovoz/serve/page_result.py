@@ -22,6 +22,7 @@ _BASES = {
     ("text",): "Judged by the words alone.",
     ("speech", "text"): "Judged by the voice and the words.",
 }
+_MEAN = " Of the whole, it is the mean of the utterances, the longer counting more."
 TEMPLATES = Environment(
     loader=PackageLoader("emovoz", "serve"),
     autoescape=True,
@@ -68,7 +69,7 @@ def result_html(answer: Prediction, name: str, outline: np.ndarray) -> str:
         length=clock(seconds),
         words=answer.transcription,
         bars=[{"label": label, "chance": _percent(p), "width": round(100 * p, 1)} for label, p in ranked],
-        basis=_BASES.get(answer.modalities, ""),
+        basis=_BASES.get(answer.modalities, "") + (_MEAN if len(parts) > 1 else ""),
     )
 
 
