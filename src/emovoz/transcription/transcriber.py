@@ -32,10 +32,6 @@ class Transcriber:
 
     Raises:
         InputError: a language that the model does not know.
-
-    >>> transcriber = Transcriber.load("whisper-base", language="es")
-    >>> transcriber(np.zeros(16000, np.float32)).text
-    ''
     """
 
     def __init__(self, model: "WhisperModel", name: str, language: str | None = None) -> None:
@@ -58,6 +54,10 @@ class Transcriber:
 
         Raises:
             InputError: no such recogniser or language, or faster-whisper is not installed.
+
+        >>> transcriber = Transcriber.load("whisper-base", language="es")
+        >>> transcriber(np.zeros(16000, np.float32)).text
+        ''
         """
         try:
             from faster_whisper import WhisperModel
