@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from emovoz.audit_cli import audit
+from emovoz.explain_cli import explain
 from emovoz.export_cli import export
 from emovoz.lookup_cli import AsJson, encoders, recipe_of, recipes
 from emovoz.options import (
@@ -23,6 +24,7 @@ from emovoz.options import (
 )
 from emovoz.predict_cli import predict
 from emovoz.program import main
+from emovoz.serve_cli import serve
 from emovoz.store_cli import Store, store_at
 from emovoz.store_cli import app as store_verbs
 from emovoz.train_cli import train
@@ -223,6 +225,8 @@ def evaluate(
 
 
 app.command()(predict)
+app.command()(serve)
+app.command()(explain)
 app.command()(export)
 app.command()(encoders)
 app.command()(recipes)

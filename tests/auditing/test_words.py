@@ -5,7 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from emovoz.auditing.words import loop_in, near_duplicates
+from emovoz.auditing.words import near_duplicates
+from emovoz.corpus.loops import loop_in
 from emovoz.corpus.transcripts import normalised
 
 

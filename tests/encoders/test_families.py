@@ -209,3 +209,18 @@ def test_clips_of_many_lengths_go_through_several_threads_as_through_one(
     assert all(
         torch.equal(states, encoder.encode_each([clip])[0]) for states, clip in zip(together, clips, strict=True)
     )
+
+
+def test_the_fingerprint_is_the_same_with_any_number_of_threads(
+    family: tuple[str, Any, SpeechEncoder], tmp_path: Path
+) -> None:
+    _, model, encoder = family
+    model.save_pretrained(tmp_path)
+    feature_extractor(family[0]).save_pretrained(tmp_path)
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            assert load_speech_encoder(str(tmp_path)).fingerprint == encoder.fingerprint, threads
+    finally:
+        torch.set_num_threads(before)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from emovoz.auditing.agreement import agreement
 from emovoz.auditing.finding import Finding, Item, Severity, counted, example, listed, single
-from emovoz.auditing.words import LOOP_TIMES, LOOP_WORDS, loop_in
+from emovoz.corpus.loops import LOOP_TIMES, LOOP_WORDS, loop_in
 from emovoz.corpus.transcripts import Words
 
 FASTEST = 30.0

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.utils import parametrize
 
 from emovoz.corpus.audio import RESAMPLER
 from emovoz.encoders.fingerprint import architecture, fingerprints, weights_digest
@@ -90,6 +91,8 @@ class EndToEndEncoder(SpeechEncoder):
             backend="torch",
             **settings,
         )
+        # only now: how the norms round depends on the number of threads, and no fingerprint may
+        _fold_weight_norms(self.model)
         self.multiplies_in = product_precision(self.device)
         self.fingerprint = self.kindred[self.multiplies_in]
         if self.multiplies_in == "float32":
@@ -136,3 +139,10 @@ def attend(
         for q, k, v, added in zip(*parts, biases, strict=True)
     ]
     return attention.out_proj(torch.cat(mixed, dim=1).transpose(0, 1).flatten(1))
+
+
+def _fold_weight_norms(model: nn.Module) -> None:
+    """Make plain weights of those that are kept as a direction and a length."""
+    for module in list(model.modules()):
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")

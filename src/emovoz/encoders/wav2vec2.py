@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from emovoz.encoders.end_to_end import OVERLAP_SECONDS, WINDOW_SECONDS, EndToEndEncoder, attend
 from emovoz.encoders.packed import convolution, convolution_gelu, linear_gelu
@@ -150,10 +149,7 @@ def _receptive_field(kernels: list[int], strides: list[int]) -> int:
 
 
 def _leave_out_what_is_not_run(model: Any) -> None:
-    """Drop what no hidden state depends on, and fold weight normalisation into plain weights."""
+    """Drop what no hidden state depends on."""
     if hasattr(model, "masked_spec_embed"):
         del model.masked_spec_embed
     model.adapter = None
-    for module in list(model.encoder.modules()):
-        if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight")

@@ -38,6 +38,8 @@ from emovoz.recipe import RECIPE, Recipe
 from emovoz.utterances.limits import Limits
 
 if TYPE_CHECKING:
+    from emovoz.explanation import Explanation
+
     from emovoz.transcription import Transcriber
 
 
@@ -200,6 +202,25 @@ class Recognizer:
         clips = with_text(clips_of(inputs, audio_dir=audio_dir, rate=rate), text)
         voices = None if enrolment is None else clips_of(enrolment, audio_dir=audio_dir, rate=rate)
         return list(self.predict_each(clips, batch_size=batch_size, thresholds=thresholds, enrolment=voices))
+
+    def explain(self, inputs: Inputs, *, label: str | None = None, **words: Any) -> "Explanation":
+        """Why one clip is judged so: which seconds and words, how much each modality counted, and a check of it.
+
+        Args:
+            inputs: a file, samples or a `Clip`, of at most a minute.
+            label: what to explain in the place of the decision.
+            words: `text`, `transcriber` and `rate`, as in `emovoz.explanation.clip_to_explain`.
+
+        Raises:
+            InputError: a clip that cannot be judged or is too long, or an unknown label.
+
+        >>> explanation = Recognizer.from_pretrained(model).explain(recording, text="¡Devuélveme el dinero!")
+        >>> [word.text for word in explanation.words], sorted(explanation.modalities.evidence)
+        (['¡Devuélveme', 'el', 'dinero!'], ['speech', 'text'])
+        """
+        from emovoz.explanation import clip_to_explain, explain
+
+        return explain(self, clip_to_explain(inputs, **words), label=label)
 
     def predict_each(
         self,

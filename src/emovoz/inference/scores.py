@@ -50,7 +50,7 @@ def _batches(
         lengths = [max((some[i].form(name)[0] for name in some[i].modalities()), default=0) for i in short]
         for batch in length_batches(lengths, FRAMES):
             rows = [short[k] for k in batch]
-            yield [start + i for i in rows], _inputs(head, [some[i] for i in rows])
+            yield [start + i for i in rows], inputs_of(head, [some[i] for i in rows])
 
 
 def _pooled_in_pieces(head: EmotionHead, clip: LongClipFeatures) -> ClipFeatures:
@@ -60,10 +60,13 @@ def _pooled_in_pieces(head: EmotionHead, clip: LongClipFeatures) -> ClipFeatures
 def _piece_inputs(head: EmotionHead, clip: LongClipFeatures) -> Iterator[dict[str, Tensor]]:
     """Inputs of every branch for the first piece, of those that go on for each other."""
     for k, piece in enumerate(clip.pieces()):
-        yield _inputs(head, [piece], only=None if k == 0 else piece.by_modality)
+        yield inputs_of(head, [piece], only=None if k == 0 else piece.by_modality)
 
 
-def _inputs(head: EmotionHead, clips: Sequence[ClipFeatures], only: Container[str] | None = None) -> dict[str, Tensor]:
+def inputs_of(
+    head: EmotionHead, clips: Sequence[ClipFeatures], only: Container[str] | None = None
+) -> dict[str, Tensor]:
+    """A head's inputs for a batch of clips, on the device; of `only` these branches."""
     shapes = {name: shape for name, shape in head.input_shapes.items() if only is None or name in only}
     return {name: values.to(compute_device()) for name, values in collate(clips, shapes).items()}
 

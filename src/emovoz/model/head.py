@@ -81,7 +81,7 @@ class EmotionHead(PreTrainedModel):
 
     def parts(self, **given: Tensor | None) -> dict[str, Part]:
         """The pooled parts that the decision is made of; arguments as in `forward`."""
-        return self.fusion(self._sequences(**given))
+        return self.fusion(self.sequences(**given))
 
     def parts_in_pieces(self, pieces: Iterable[Mapping[str, Tensor]]) -> dict[str, Part]:
         """What `parts` gives for one clip, whose frames come piece by piece; memory holds one piece.
@@ -94,9 +94,10 @@ class EmotionHead(PreTrainedModel):
             pieces: arguments of `forward` for a batch of one; the first piece has those of every branch, the others
                 only those that go on.
         """
-        return self.fusion.in_pieces(self._sequences(**piece) for piece in pieces)
+        return self.fusion.in_pieces(self.sequences(**piece) for piece in pieces)
 
-    def _sequences(self, **given: Tensor | None) -> dict[str, MaskedSequence]:
+    def sequences(self, **given: Tensor | None) -> dict[str, MaskedSequence]:
+        """The sequence of each branch on its way to fusion; arguments as in `forward`."""
         return {
             name: branch(given[name], given[f"{name}_mask"])
             for name, branch in self.branches.items()

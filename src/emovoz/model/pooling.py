@@ -92,7 +92,11 @@ class WeightedPooling(MergedPooling):
 
     def summary(self, sequence: MaskedSequence) -> Tensor:
         """The weighted mean of each group."""
-        return _weighted(sequence.features, self._masked(sequence).softmax(1))
+        return _weighted(sequence.features, self.weights(sequence))
+
+    def weights(self, sequence: MaskedSequence) -> Tensor:
+        """Weight of each frame in each group [batch, time, group]; over time they sum to one."""
+        return self._masked(sequence).softmax(1)
 
     def log_weight(self, sequence: MaskedSequence) -> Tensor:
         """Logarithm of the softmax's denominator."""
@@ -117,7 +121,7 @@ class StatisticsPooling(WeightedPooling):
 
     def summary(self, sequence: MaskedSequence) -> Tensor:
         """Mean and variance side by side."""
-        weights = self._masked(sequence).softmax(1)
+        weights = self.weights(sequence)
         mean = _weighted(sequence.features, weights)
         return torch.cat([mean, _weighted((sequence.features - mean) ** 2, weights)], dim=-1)
 

@@ -1,32 +1,6 @@
-"""Words recognised in speech."""
+"""Words recognised from speech, with their times (the extra `asr`)."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from emovoz.transcription.transcriber import Transcriber
+from emovoz.transcription.transcript import Transcript, Word
 
-import numpy as np
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word, when it is said (seconds), and how sure that is."""
-
-    text: str
-    start: float
-    end: float
-    probability: float
-
-
-@dataclass(frozen=True)
-class Transcript:
-    """What was said, and when each word."""
-
-    text: str
-    words: tuple[Word, ...] = ()
-    language: str | None = None
-
-
-class Transcriber(Protocol):
-    """Recognises the words in samples, float32 [time] at 16 kHz."""
-
-    def __call__(self, samples: np.ndarray) -> Transcript:
-        """The words."""
+__all__ = ["Transcriber", "Transcript", "Word"]

@@ -1,0 +1,65 @@
+"""Judge: what decides, asked about clips of which something is hidden."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from emovoz.corpus import Clip
+from emovoz.errors import ClipError
+from emovoz.features import ClipFeatures, FrozenEncoders, encode_clips
+
+Features = Mapping[str, Tensor]
+"""Of a clip, [layer, time, dim] by branch."""
+LEAST = 1e-12
+"""Smaller probabilities count as this, so that log-odds stay finite."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A head with all that decides by it, and the encoders it goes by.
+
+    Attributes:
+        encoders: of the clips.
+        labels: what is told apart.
+        scores: probabilities [clips, labels] from features of clips.
+    """
+
+    encoders: FrozenEncoders
+    labels: tuple[str, ...]
+    scores: Callable[[Sequence[ClipFeatures]], np.ndarray]
+
+    def log_odds(self, variants: Sequence[Features], label: str) -> np.ndarray:
+        """Log-odds of a label [variants]: the logarithm of its probability over that of all others."""
+        if not variants:
+            return np.zeros(0)
+        scores = self.scores([ClipFeatures(features) for features in variants])
+        own = self.labels.index(label)
+        # the sum of the others, because one minus a probability near one has no digits left
+        others = np.delete(scores, own, axis=1).sum(1)
+        return np.log(np.maximum(scores[:, own], LEAST)) - np.log(np.maximum(others, LEAST))
+
+    def of_modality(self, features: Features, modality: str) -> Features:
+        """The branches of a modality, `speech` or `text`."""
+        branches = self.encoders.branches
+        return {name: of for name, of in features.items() if branches[name].modality == modality}
+
+    def encoded(self, clips: Sequence[Clip], rest: Features) -> list[Features]:
+        """Features of altered clips, those of the branches that they lack as in `rest`.
+
+        A clip of which nothing is left to hear has none but these.
+        """
+        return [
+            rest if isinstance(found, ClipError) else {**rest, **found.by_modality}
+            for found in encode_clips(clips, self.encoders)
+        ]
+
+
+def probability(log_odds: float | np.ndarray) -> np.ndarray:
+    """The probability that has these log-odds.
+
+    >>> probability(np.array([0.0, 2.0])).round(3).tolist()
+    [0.5, 0.881]
+    """
+    return 1 / (1 + np.exp(-np.asarray(log_odds)))

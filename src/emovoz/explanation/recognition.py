@@ -1,0 +1,122 @@
+"""explain: a recogniser's decision for one clip, explained and checked."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emovoz.corpus import Clip, load_audio
+from emovoz.errors import ClipError, InputError, did_you_mean
+from emovoz.explanation.check import DRAWS, check_seconds, check_words
+from emovoz.explanation.evidence import evidence_of
+from emovoz.explanation.explanation import Explanation
+from emovoz.explanation.judge import Features, Judge
+from emovoz.explanation.seconds import length_of
+from emovoz.features import ClipFeatures, encode_clips
+from emovoz.inference.inputs import Inputs, clips_of, with_text
+from emovoz.inference.scores import inputs_of, pooled
+from emovoz.model.attention import attention_weights
+
+if TYPE_CHECKING:
+    from emovoz.inference import Recognizer
+
+LONGEST_SECONDS = 60.0
+"""What lies in longer recordings is no one utterance, and the check encodes the clip twenty times."""
+
+
+def explain(
+    recognizer: "Recognizer",
+    clip: Clip,
+    *,
+    label: str | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Explanation:
+    """Explain the decision for a clip, and check the explanation.
+
+    Args:
+        recognizer: what decides.
+        clip: at most a minute; of a longer recording, a part by `start` and `end`.
+        label: what to explain in the place of the decision.
+        draws: random choices that the check compares with.
+        seed: of the check.
+
+    Raises:
+        InputError: a clip that cannot be judged or is too long, or an unknown label.
+    """
+    if label is not None and label not in recognizer.labels:
+        raise InputError(
+            f"no label {label!r}; this model tells apart {', '.join(recognizer.labels)}"
+            f"{did_you_mean(label, recognizer.labels)}"
+        )
+    _check_length(clip)
+    (prediction,) = recognizer.predict(clip)
+    found = next(encode_clips([clip], recognizer.encoders))
+    if isinstance(found, ClipError):
+        raise InputError(f"{clip.describe()}: {found}")
+    judge, features = judge_of(recognizer), found.by_modality
+    assert prediction.label is not None
+    attention = _attention(recognizer, features)
+    evidence = evidence_of(judge, clip, features, label or prediction.label, attention)
+    checks = {
+        "seconds": check_seconds(judge, clip, features, evidence, draws=draws, seed=seed),
+        "words": check_words(judge, clip, features, evidence, draws=draws, seed=seed),
+    }
+    return Explanation(prediction, evidence, {name: one for name, one in checks.items() if one is not None}, clip)
+
+
+def clip_to_explain(
+    inputs: Inputs,
+    *,
+    rate: int | None = None,
+    text: str | None = None,
+    transcriber: Callable[[np.ndarray], Any] | None = None,
+) -> Clip:
+    """The one clip of what is given, with its words.
+
+    Args:
+        inputs: a file, samples, or a `Clip`.
+        rate: of samples that come as an array, Hz.
+        text: what is said.
+        transcriber: hears what is said where nobody tells.
+
+    Raises:
+        InputError: several clips.
+    """
+    clips = list(with_text(clips_of(inputs, rate=rate), text))
+    if len(clips) != 1:
+        raise InputError(f"one clip at a time can be explained, not {len(clips)}")
+    clip = clips[0]
+    if transcriber is None or clip.audio is None or clip.transcription:
+        return clip
+    _check_length(clip)
+    words = transcriber(load_audio(clip.audio, 16000, start=clip.start, end=clip.end)).words
+    texts = ["".join(word.text.split()) for word in words]
+    return replace(clip, transcription=" ".join(texts), word_times=tuple((word.start, word.end) for word in words))
+
+
+def judge_of(recognizer: "Recognizer") -> Judge:
+    """A recogniser as what decides."""
+    return Judge(
+        recognizer.encoders, recognizer.labels, lambda clips: recognizer.decided(pooled(recognizer.head, clips))
+    )
+
+
+def _check_length(clip: Clip) -> None:
+    if clip.audio is None:
+        return
+    try:
+        seconds = length_of(clip)
+    except ClipError as error:
+        raise InputError(f"{clip.describe()}: {error}") from error
+    if seconds > LONGEST_SECONDS:
+        raise InputError(
+            f"{clip.describe()}: lasts {seconds:.0f} s, and at most {LONGEST_SECONDS:.0f} s can be explained; "
+            "name a part of it by its start and end"
+        )
+
+
+def _attention(recognizer: "Recognizer", features: Features) -> dict[str, np.ndarray]:
+    weights = attention_weights(recognizer.head, inputs_of(recognizer.head, [ClipFeatures(features)]))
+    return {name: of.numpy() for name, of in weights.items()}

@@ -1,0 +1,46 @@
+"""The verb `serve`."""
+
+import os
+from typing import Annotated
+
+import typer
+
+KEY = "EMOVOZ_API_KEY"
+
+
+def serve(
+    model: Annotated[str, typer.Argument(help="Model folder or hub id.")],
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; by default only this machine can ask.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: any that is free.", min=0, max=65535)] = 8000,
+    max_seconds: Annotated[float, typer.Option(help="Of audio in a request.")] = 300.0,
+    max_mb: Annotated[float, typer.Option(help="Megabytes of a request.")] = 50.0,
+    max_waiting: Annotated[int, typer.Option(help="Clips that may wait; more are told to try again.")] = 64,
+    timeout: Annotated[float, typer.Option(help="Seconds that a request may wait for its answer.")] = 120.0,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Name under which it may be asked, such as that of a proxy; repeatable."),
+    ] = None,
+) -> None:
+    """HTTP API and web page (docs/serving.md); a key in the variable EMOVOZ_API_KEY is wanted of all who ask."""
+    from emovoz import InputError, Recognizer
+    from emovoz.progress import say
+
+    try:
+        from emovoz.serve import ServeSettings, make_app
+        from emovoz.serve.run import bound, is_loopback, run
+    except ModuleNotFoundError as error:
+        raise InputError(f"emovoz serve needs {error.name}: pip install 'emovoz[serve]'") from error
+    settings = ServeSettings(
+        max_seconds=max_seconds,
+        max_mb=max_mb,
+        max_waiting=max_waiting,
+        timeout=timeout,
+        hosts=tuple(allow_host or ()),
+        api_key=os.environ.get(KEY) or None,
+    )
+    with bound(host, port) as listening:
+        if not is_loopback(host) and settings.api_key is None:
+            say(f"anybody who reaches {host} can use this service: set {KEY}, or let a proxy ask who they are")
+        run(make_app(Recognizer.from_pretrained(model), settings), listening)

@@ -1,0 +1,55 @@
+"""Transcript: what was recognised in a clip."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from emovoz.corpus.word_times import WordTimes
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word that was recognised.
+
+    Attributes:
+        text: with the punctuation that belongs to it.
+        start, end: seconds from the clip's start.
+        probability: that the recogniser gives it, from 0 to 1.
+    """
+
+    text: str
+    start: float
+    end: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """The words of a clip.
+
+    Attributes:
+        text: all of them; empty where no speech was recognised.
+        words: in order of time.
+        language: that was spoken, as a code such as `es`; None where no speech was recognised.
+
+    >>> Transcript("¡Qué alegría!", (Word("¡Qué", 0.1, 0.3, 0.9), Word("alegría!", 0.3, 0.8, 0.8)), "es").word_times
+    ((0.1, 0.3), (0.3, 0.8))
+    """
+
+    text: str = ""
+    words: tuple[Word, ...] = ()
+    language: str | None = None
+
+    @property
+    def word_times(self) -> WordTimes | None:
+        """(start, end) of each word between blanks, as a `Clip` has them; None where blanks do not separate words."""
+        if [word.text for word in self.words] != self.text.split():
+            return None
+        return tuple((word.start, word.end) for word in self.words)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is printed.
+
+        >>> Transcript("No.", (Word("No.", 0.1, 0.3, 0.9),), "es").to_dict()
+        {'language': 'es', 'words': [{'text': 'No.', 'start': 0.1, 'end': 0.3, 'probability': 0.9}]}
+        """
+        return {"language": self.language, "words": [dict(vars(word)) for word in self.words]}
