@@ -39,7 +39,6 @@ from emovoz.utterances.limits import Limits
 
 if TYPE_CHECKING:
     from emovoz.explanation import Explanation
-
     from emovoz.transcription import Transcriber
 
 
