@@ -203,8 +203,10 @@ class Recognizer:
         """
         clips = with_text(clips_of(inputs, audio_dir=audio_dir, rate=rate), text)
         voices = None if enrolment is None else clips_of(enrolment, audio_dir=audio_dir, rate=rate)
-        settings = {"batch_size": batch_size, "thresholds": thresholds, "enrolment": voices}
-        return list(self.predict_each(clips, **settings, transcriber=transcriber))
+        predictions = self.predict_each(
+            clips, batch_size=batch_size, thresholds=thresholds, enrolment=voices, transcriber=transcriber
+        )
+        return list(predictions)
 
     def explain(self, inputs: Inputs, *, label: str | None = None, **words: Any) -> "Explanation":
         """Why one clip is judged so: which seconds and words, how much each modality counted, and a check of it.
