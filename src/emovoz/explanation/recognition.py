@@ -1,14 +1,13 @@
 """explain: a recogniser's decision for one clip, explained and checked."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emovoz.corpus import Clip, load_audio
 from emovoz.errors import ClipError, InputError, did_you_mean
-from emovoz.explanation.check import DRAWS, check_seconds, check_words
+from emovoz.explanation.check import DRAWS, SEED, check_seconds, check_words
 from emovoz.explanation.evidence import evidence_of
 from emovoz.explanation.explanation import Explanation
 from emovoz.explanation.judge import Features, Judge
@@ -20,6 +19,7 @@ from emovoz.model.attention import attention_weights
 
 if TYPE_CHECKING:
     from emovoz.inference import Recognizer
+    from emovoz.transcription import Transcriber
 
 LONGEST_SECONDS = 60.0
 """What lies in longer recordings is no one utterance, and the check encodes the clip twenty times."""
@@ -31,7 +31,7 @@ def explain(
     *,
     label: str | None = None,
     draws: int = DRAWS,
-    seed: int = 0,
+    seed: int = SEED,
 ) -> Explanation:
     """Explain the decision for a clip, and check the explanation.
 
@@ -71,7 +71,7 @@ def clip_to_explain(
     *,
     rate: int | None = None,
     text: str | None = None,
-    transcriber: Callable[[np.ndarray], Any] | None = None,
+    transcriber: "Transcriber | None" = None,
 ) -> Clip:
     """The one clip of what is given, with its words.
 

@@ -32,6 +32,7 @@ from emovoz.inference.temperature import temperature_faults, tempered
 from emovoz.inference.thresholds import decisions, threshold_faults, threshold_row
 from emovoz.inference.timeline import Timeline
 from emovoz.inference.training_data import TrainingData
+from emovoz.inference.transcribing import transcribing
 from emovoz.model import EmotionHead
 from emovoz.model.tuned import load_head, save_head, tuned_layers, untrained_layers
 from emovoz.recipe import RECIPE, Recipe
@@ -171,6 +172,7 @@ class Recognizer:
         batch_size: int = 16,
         thresholds: Mapping[str, float] | None = None,
         enrolment: Inputs | Iterable[Inputs] | None = None,
+        transcriber: "Transcriber | None" = None,
     ) -> list[Prediction]:
         """The emotion of each clip; a clip that cannot be judged gets a prediction with an error.
 
@@ -185,6 +187,7 @@ class Recognizer:
                 without one has 0.5. The label with the largest multiple of its threshold is the decision.
             enrolment: unlabelled clips of the one voice that all inputs are of, as files, folder, manifest or `Clip`s;
                 the speech is adapted to it (docs/adaptation.md). The inputs themselves tell nothing of the voice.
+            transcriber: recognises the words of clips that come without (docs/transcripts.md).
 
         Raises:
             InputError: clips to enrol that cannot be used, or a model that cannot adapt; a manifest with faults,
@@ -200,7 +203,8 @@ class Recognizer:
         """
         clips = with_text(clips_of(inputs, audio_dir=audio_dir, rate=rate), text)
         voices = None if enrolment is None else clips_of(enrolment, audio_dir=audio_dir, rate=rate)
-        return list(self.predict_each(clips, batch_size=batch_size, thresholds=thresholds, enrolment=voices))
+        settings = {"batch_size": batch_size, "thresholds": thresholds, "enrolment": voices}
+        return list(self.predict_each(clips, **settings, transcriber=transcriber))
 
     def explain(self, inputs: Inputs, *, label: str | None = None, **words: Any) -> "Explanation":
         """Why one clip is judged so: which seconds and words, how much each modality counted, and a check of it.
@@ -228,9 +232,11 @@ class Recognizer:
         batch_size: int = 16,
         thresholds: Mapping[str, float] | None = None,
         enrolment: Iterable[Clip] | None = None,
+        transcriber: "Transcriber | None" = None,
     ) -> Iterator[Prediction]:
         """Predictions one after the other, as they come; see `predict`."""
-        return self.predictor(batch_size=batch_size, thresholds=thresholds, enrolment=enrolment)(clips)
+        predictor = self.predictor(batch_size=batch_size, thresholds=thresholds, enrolment=enrolment)
+        return (transcribing(predictor, transcriber) if transcriber else predictor)(clips)
 
     def predictor(
         self,

@@ -60,25 +60,21 @@ def explanation_figure(explanation: "Explanation", *, dark: bool = False) -> "Fi
     height = top + body + bottom
     figure = Figure(figsize=(WIDTH, height), facecolor=look.paper)
     _title(figure, explanation, look, colour, height)
-    inner = {"top": 1 - top / height, "bottom": bottom / height, "hspace": 0.0}
-    if panels:
-        _left(figure, panels, body, height, look, inner)
-    _right(figure, explanation, look, height, top, single=not panels)
+    _left(figure, panels, height, height - top, look)
+    _right(figure, explanation, look, height, top)
     return figure
 
 
 def _left(
     figure: "Figure",
     panels: Sequence[tuple[float, Callable[["Axes"], None]]],
-    body: float,
     height: float,
+    at: float,
     look: Look,
-    inner: dict[str, float],
 ) -> None:
-    at = inner["top"] * height
+    """The panels one under the other, from `at` inches above the bottom down."""
     for tall, draw in panels:
-        axes = figure.add_axes((0.065, (at - tall) / height, 0.545, tall / height))
-        _plain(axes, look)
+        axes = figure.add_axes((0.065, (at - tall) / height, 0.545, tall / height), facecolor=look.paper)
         draw(axes)
         at -= tall + GAP
 
@@ -209,9 +205,7 @@ def _side_height(explanation: "Explanation") -> float:
     return 0.26 * len(scores) + 0.26 * len(parts) + 0.5 * len(explanation.checks) + 1.35
 
 
-def _right(
-    figure: "Figure", explanation: "Explanation", look: Look, height: float, top: float, *, single: bool
-) -> None:
+def _right(figure: "Figure", explanation: "Explanation", look: Look, height: float, top: float) -> None:
     left, width = 0.72, 0.22
     palette = colours(list(explanation.prediction.scores), look)
     at = height - top
@@ -253,8 +247,7 @@ def _bars(
     left, width, at, height = place
     tall = 0.26 * len(rows)
     figure.text(left - 0.065, at / height, heading, color=look.muted, fontsize=8.5, va="top")
-    axes = figure.add_axes((left, (at - 0.24 - tall) / height, width, tall / height))
-    _plain(axes, look)
+    axes = figure.add_axes((left, (at - 0.24 - tall) / height, width, tall / height), facecolor=look.paper)
     values = [value for _, value in rows]
     axes.barh(range(len(rows)), values, color=fills, height=0.62)
     low, high = min(0.0, *values), top or max(0.05, *values)
@@ -271,10 +264,6 @@ def _bars(
     for side in axes.spines.values():
         side.set_visible(False)
     return at - 0.24 - tall
-
-
-def _plain(axes: "Axes", look: Look) -> None:
-    axes.set_facecolor(look.paper)
 
 
 def _name(axes: "Axes", name: str, look: Look) -> None:

@@ -23,9 +23,12 @@ from emovoz.serve.requests import Asked, asked
 from emovoz.serve.schemas import Health, Model
 from emovoz.serve.service import Service
 from emovoz.serve.settings import ServeSettings
+from emovoz.transcription import Transcriber
 
 
-def make_app(recognizer: Recognizer, settings: ServeSettings | None = None, transcriber: Any = None) -> FastAPI:
+def make_app(
+    recognizer: Recognizer, settings: ServeSettings | None = None, transcriber: Transcriber | None = None
+) -> FastAPI:
     """The API of a recogniser, and the web page where that is installed.
 
     Args:
@@ -95,6 +98,7 @@ async def _answered(request: Request, service: Service, *, most: int) -> list[di
             gone.cancel()
             if not work.done():
                 work.cancel()
+                await asyncio.wait((work,))
                 raise ClientDisconnect
             return [answer.to_dict() for answer in work.result()]
 

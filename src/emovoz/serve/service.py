@@ -18,6 +18,7 @@ from emovoz.serve.metrics import Metrics
 from emovoz.serve.refusal import RequestError
 from emovoz.serve.scratch import Scratch
 from emovoz.serve.settings import ServeSettings
+from emovoz.transcription import Transcriber
 
 DECODING = 2
 """Files decoded at once."""
@@ -48,7 +49,7 @@ class Service:
         transcriber: what recognises words, where that is asked for.
     """
 
-    def __init__(self, recognizer: Recognizer, settings: ServeSettings, transcriber: Any = None) -> None:
+    def __init__(self, recognizer: Recognizer, settings: ServeSettings, transcriber: Transcriber | None = None) -> None:
         self.recognizer, self.settings, self.transcriber = recognizer, settings, transcriber
         self.metrics = Metrics(lambda: self.queue.waiting)
         self.queue = Batcher(self._judged, settings, self.metrics.judged)
@@ -160,7 +161,8 @@ class Service:
         if self.transcriber is None:
             raise RequestError(422, NO_WORDS)
         assert clip.audio is not None
-        return replace(clip, transcription=self.transcriber(load_audio(clip.audio)).text or None)
+        heard = self.transcriber(load_audio(clip.audio))
+        return replace(clip, transcription=heard.text or None, word_times=heard.word_times)
 
 
 def _failure(one: "Clip | Prediction") -> Prediction:
