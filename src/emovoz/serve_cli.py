@@ -33,6 +33,7 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="Name under which it may be asked, such as that of a proxy; repeatable."),
     ] = None,
+    page: Annotated[bool, typer.Option(help="The web page beside the API.")] = True,
 ) -> None:
     """HTTP API and web page (docs/serving.md); a key in the variable EMOVOZ_API_KEY is wanted of all who ask."""
     from emovoz import InputError, Recognizer
@@ -40,6 +41,7 @@ def serve(
 
     try:
         from emovoz.serve import ServeSettings, make_app
+        from emovoz.serve.page import mount
         from emovoz.serve.run import bound, is_loopback, run
     except ModuleNotFoundError as error:
         raise InputError(f"emovoz serve needs {error.name}: pip install 'emovoz[serve]'") from error
@@ -54,7 +56,10 @@ def serve(
     with bound(host, port) as listening:
         if not is_loopback(host) and settings.api_key is None:
             say(f"anybody who reaches {host} can use this service: set {KEY}, or let a proxy ask who they are")
-        run(make_app(Recognizer.from_pretrained(model), settings, _transcriber(asr)), listening)
+        app = make_app(Recognizer.from_pretrained(model), settings, _transcriber(asr))
+        if page:
+            mount(app, app.state.service)
+        run(app, listening)
 
 
 def _transcriber(name: str | None) -> "Transcriber | None":
