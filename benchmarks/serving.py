@@ -96,12 +96,17 @@ def _turn(load: Load, clips: Sequence[bytes]) -> None:
     before, started = _metric(load.url, "emovoz_batch_clips_count"), time.monotonic()
     with ThreadPoolExecutor(1) as watcher:
         if not load.memory:
-            watcher.submit(lambda: (time.sleep(10), load.memory.append(_megabytes(load.url))))
+            watcher.submit(_note_memory, load, 10.0)
         answers = _ask(load.url, clips, TURN)
     load.seconds += time.monotonic() - started
     load.latencies += [seconds for seconds, _ in answers]
     load.failed += sum(not sound for _, sound in answers)
     load.batches += _metric(load.url, "emovoz_batch_clips_count") - before
+    _note_memory(load, 0.0)
+
+
+def _note_memory(load: Load, wait: float) -> None:
+    time.sleep(wait)
     load.memory.append(_megabytes(load.url))
 
 
@@ -142,7 +147,7 @@ def _told(loads: Sequence[Load], clips: int) -> Iterator[str]:
     yield "makes batches of at most 32 clips or of 1; clients and services share the processors. A clip by itself is"
     yield "worked on by all processors, of several each has its own. Other work ran on the machine meanwhile."
     yield ""
-    yield "| clips judged | answers | failed | a second | p50 s | p95 s | clips a batch | MB after 10 s | MB at the end |"
+    yield "| judged | answers | failed | a second | p50 s | p95 s | clips a batch | MB after 10 s | MB at the end |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for name, load in zip(BATCHES, loads, strict=True):
         p50, p95 = np.percentile(load.latencies, [50, 95])
