@@ -60,8 +60,8 @@ def main() -> None:
 @contextmanager
 def served(model: str) -> Iterator[str]:
     """The address of a service that runs meanwhile."""
-    command = [sys.executable, "-c", "from emovoz.program import main; main()", "serve", model, "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", "from emovoz.program import main; main()", "serve", model]
+    with subprocess.Popen([*command, "--port", "0", "--language", "es"], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         found = (re.search(r"http://\S+", line) for line in process.stderr)
         yield next(one.group() for one in found if one)
