@@ -1,6 +1,7 @@
 """Fixtures shared by all tests, doctests included: real encoders, tiny ones of the same classes, a trained model."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,6 +127,16 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def recordings(demo: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two demo clips."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for clip in demo.split("test").clips[:2]:
+        assert isinstance(clip.audio, Path)
+        shutil.copy(clip.audio, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def untrained(tiny_whisper: Path, tiny_bert: Path) -> Recognizer:
     """Of recipe default, on tiny encoders and means of three frames of speech."""
     from exports import recognizer_of, tiny
@@ -144,10 +155,11 @@ def exported(untrained: Recognizer, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(autouse=True)
 def _names_in_docstrings(request: pytest.FixtureRequest) -> None:
-    """What the examples in docstrings find: a saved `model`, a `recording`, and the demo corpus as `corpus`."""
+    """What examples in docstrings find: a saved `model`, a `recording`, a folder of `recordings`, and the `corpus`."""
     if isinstance(request.node, pytest.DoctestItem) and "model" in str(request.node.dtest.docstring):
         names = request.getfixturevalue("doctest_namespace")
         demo: Corpus = request.getfixturevalue("demo")
         names["corpus"] = demo
         names["recording"] = str(demo.split("test").clips[0].audio)
+        names["recordings"] = str(request.getfixturevalue("recordings"))
         names["model"] = str(request.getfixturevalue("quickstart") / "model")

@@ -1,12 +1,15 @@
 """The verb `predict`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emovoz.options import AudioDir
 from emovoz.timeline_cli import TimelineOptions
+
+if TYPE_CHECKING:
+    from emovoz.transcription import Transcriber
 
 
 def predict(
@@ -18,6 +21,25 @@ def predict(
         str, typer.Option("--format", help="jsonl or csv; with --timeline also srt (subtitles) or audacity (labels).")
     ] = "jsonl",
     text: Annotated[str | None, typer.Option(help="What is said, where there is one clip.")] = None,
+    transcribe: Annotated[
+        bool,
+        typer.Option(
+            "--transcribe",
+            help="Recognise the words of clips that come without: none by --text, in the manifest, or in a .txt of the "
+            "same name beside the file. A model that reads no words shows them.",
+        ),
+    ] = False,
+    asr: Annotated[
+        str | None,
+        typer.Option(
+            help="With --transcribe: by what; whisper-base (packaged) by default, or a CTranslate2 folder, or from the "
+            "hub small, large-v3, ... or owner/name."
+        ),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(help="With --transcribe: the language, such as es; detected in each clip by default."),
+    ] = None,
     adapt_speaker: Annotated[
         str | None,
         typer.Option(
@@ -80,12 +102,25 @@ def predict(
     if not inputs and stdin is None:
         raise InputError("nothing to predict: name files, folders, a manifest, or - for paths on stdin")
     thresholds = read_thresholds(threshold or [])
+    transcriber = _transcriber(asr, language, transcribe)
     recognizer = Recognizer.from_pretrained(model)
     given = with_stdin(inputs) if len(inputs) != 1 or "-" in inputs else inputs[0]
     clips = with_text(clips_of(given, audio_dir=audio_dir), text)
     voice = clips_of(adapt_speaker, audio_dir=audio_dir) if adapt_speaker else None
     if timeline:
-        settings = {"batch_size": batch_size, "thresholds": thresholds, "enrolment": voice}
+        settings = {"batch_size": batch_size, "thresholds": thresholds, "enrolment": voice, "transcriber": transcriber}
         raise typer.Exit(options.run(recognizer, clips, form, **settings))
-    predictions = recognizer.predict_each(clips, batch_size=batch_size, thresholds=thresholds, enrolment=voice)
+    predictions = recognizer.predict_each(
+        clips, batch_size=batch_size, thresholds=thresholds, enrolment=voice, transcriber=transcriber
+    )
     raise typer.Exit(print_each(predictions, recognizer.labels, form))
+
+
+def _transcriber(asr: str | None, language: str | None, wanted: bool) -> "Transcriber | None":
+    """What recognises words, where that is wanted."""
+    from emovoz import InputError
+    from emovoz.transcription import Transcriber
+
+    if not wanted and (asr or language):
+        raise InputError("--asr and --language: only with --transcribe")
+    return Transcriber.load(asr or "whisper-base", language) if wanted else None

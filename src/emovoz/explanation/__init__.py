@@ -5,11 +5,12 @@ from emovoz.explanation.evidence import Evidence, evidence_of
 from emovoz.explanation.explanation import Explanation
 from emovoz.explanation.judge import Judge
 from emovoz.explanation.modalities import Modalities
-from emovoz.explanation.recognition import clip_to_explain, explain, judge_of
+from emovoz.explanation.recognition import LONGEST_SECONDS, clip_to_explain, explain, judge_of
 from emovoz.explanation.seconds import SecondScore
 from emovoz.explanation.words import WordScore
 
 __all__ = [
+    "LONGEST_SECONDS",
     "Check",
     "Evidence",
     "Explanation",

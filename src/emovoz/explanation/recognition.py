@@ -1,25 +1,25 @@
 """explain: a recogniser's decision for one clip, explained and checked."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emovoz.corpus import Clip, load_audio
 from emovoz.errors import ClipError, InputError, did_you_mean
-from emovoz.explanation.check import DRAWS, check_seconds, check_words
+from emovoz.explanation.check import DRAWS, SEED, check_seconds, check_words
 from emovoz.explanation.evidence import evidence_of
 from emovoz.explanation.explanation import Explanation
 from emovoz.explanation.judge import Features, Judge
 from emovoz.explanation.seconds import length_of
 from emovoz.features import ClipFeatures, encode_clips
 from emovoz.inference.inputs import Inputs, clips_of, with_text
-from emovoz.inference.scores import inputs_of, pooled
+from emovoz.inference.scores import inputs_of
 from emovoz.model.attention import attention_weights
 
 if TYPE_CHECKING:
     from emovoz.inference import Recognizer
+    from emovoz.transcription import Transcriber
 
 LONGEST_SECONDS = 60.0
 """What lies in longer recordings is no one utterance, and the check encodes the clip twenty times."""
@@ -31,7 +31,7 @@ def explain(
     *,
     label: str | None = None,
     draws: int = DRAWS,
-    seed: int = 0,
+    seed: int = SEED,
 ) -> Explanation:
     """Explain the decision for a clip, and check the explanation.
 
@@ -71,7 +71,7 @@ def clip_to_explain(
     *,
     rate: int | None = None,
     text: str | None = None,
-    transcriber: Callable[[np.ndarray], Any] | None = None,
+    transcriber: "Transcriber | None" = None,
 ) -> Clip:
     """The one clip of what is given, with its words.
 
@@ -98,9 +98,7 @@ def clip_to_explain(
 
 def judge_of(recognizer: "Recognizer") -> Judge:
     """A recogniser as what decides."""
-    return Judge(
-        recognizer.encoders, recognizer.labels, lambda clips: recognizer.decided(pooled(recognizer.head, clips))
-    )
+    return Judge.of(recognizer.head, recognizer.encoders, recognizer.temperature)
 
 
 def _check_length(clip: Clip) -> None:

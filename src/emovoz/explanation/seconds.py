@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from emovoz.corpus import Clip, load_audio, seconds_of
-from emovoz.encoders import SpeechEncoder
+from emovoz.corpus import Clip, seconds_of
 from emovoz.explanation.judge import Features, Judge
-from emovoz.explanation.occlusion import Stretch, clip_with_silence, without_frames
+from emovoz.explanation.occlusion import Sound, Stretch, exchanged
 from emovoz.explanation.stretches import by_stretch, edges_of, windows_of
 
 SPEECH = "speech"
@@ -80,17 +79,16 @@ def second_scores(
 
 
 def _hidden(judge: Judge, clip: Clip, features: Features, windows: Sequence[Stretch]) -> list[Features]:
-    """The clip without each window: without its frames, or where frames are no stretch of time, with it silenced."""
-    branch = judge.encoders.branches[SPEECH]
-    if branch.frame_rate is not None:
-        seconds = length_of(clip)
-        return [{**features, SPEECH: without_frames(features[SPEECH], seconds, [one])} for one in windows]
-    assert clip.audio is not None
-    assert isinstance(branch.encoder, SpeechEncoder)
-    samples = load_audio(clip.audio, branch.encoder.sample_rate, start=clip.start, end=clip.end)
+    """The clip without each window: its frames exchanged for those of the clip's background noise.
+
+    Features that are no stretch of time are made of the clip with the window silenced.
+    """
+    sound = Sound.of(judge, clip)
     rest = {name: of for name, of in features.items() if name != SPEECH}
-    clips = [clip_with_silence(clip, samples, branch.encoder.sample_rate, [one], 0) for one in windows]
-    return judge.encoded(clips, rest)
+    if judge.encoders.branches[SPEECH].frame_rate is None:
+        return judge.encoded([sound.without([one]) for one in windows], rest)
+    (noise,) = judge.encoded([sound.without([(0.0, windows[-1][1])])], {})
+    return [{**rest, SPEECH: exchanged(features[SPEECH], noise[SPEECH], sound.seconds, [one])} for one in windows]
 
 
 def _shares(attention: np.ndarray, edges: Sequence[float]) -> list[float | None]:

@@ -15,6 +15,7 @@ from emovoz.errors import ClipError, InputError
 from emovoz.features import ClipFeatures, FrozenEncoders, LongClipFeatures, encode_clips
 from emovoz.files import put_in_place
 from emovoz.inference.adaptation import adapted, advise, check_adapts
+from emovoz.inference.display import recognizer_html
 from emovoz.inference.inputs import Inputs, batches, clips_of, seconds_heard, with_text
 from emovoz.inference.listening import listener_of
 from emovoz.inference.model_folder import (
@@ -28,16 +29,20 @@ from emovoz.inference.model_folder import (
 )
 from emovoz.inference.prediction import Prediction, Predictor
 from emovoz.inference.scores import decided, pooled
+from emovoz.inference.table import folder_table
 from emovoz.inference.temperature import temperature_faults, tempered
 from emovoz.inference.thresholds import decisions, threshold_faults, threshold_row
 from emovoz.inference.timeline import Timeline
 from emovoz.inference.training_data import TrainingData
+from emovoz.inference.transcribing import transcribing
 from emovoz.model import EmotionHead
 from emovoz.model.tuned import load_head, save_head, tuned_layers, untrained_layers
 from emovoz.recipe import RECIPE, Recipe
 from emovoz.utterances.limits import Limits
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from emovoz.explanation import Explanation
     from emovoz.transcription import Transcriber
 
@@ -171,6 +176,7 @@ class Recognizer:
         batch_size: int = 16,
         thresholds: Mapping[str, float] | None = None,
         enrolment: Inputs | Iterable[Inputs] | None = None,
+        transcriber: "Transcriber | None" = None,
     ) -> list[Prediction]:
         """The emotion of each clip; a clip that cannot be judged gets a prediction with an error.
 
@@ -185,6 +191,7 @@ class Recognizer:
                 without one has 0.5. The label with the largest multiple of its threshold is the decision.
             enrolment: unlabelled clips of the one voice that all inputs are of, as files, folder, manifest or `Clip`s;
                 the speech is adapted to it (docs/adaptation.md). The inputs themselves tell nothing of the voice.
+            transcriber: recognises the words of clips that come without (docs/transcripts.md).
 
         Raises:
             InputError: clips to enrol that cannot be used, or a model that cannot adapt; a manifest with faults,
@@ -200,7 +207,23 @@ class Recognizer:
         """
         clips = with_text(clips_of(inputs, audio_dir=audio_dir, rate=rate), text)
         voices = None if enrolment is None else clips_of(enrolment, audio_dir=audio_dir, rate=rate)
-        return list(self.predict_each(clips, batch_size=batch_size, thresholds=thresholds, enrolment=voices))
+        predictions = self.predict_each(
+            clips, batch_size=batch_size, thresholds=thresholds, enrolment=voices, transcriber=transcriber
+        )
+        return list(predictions)
+
+    def predict_folder(self, folder: str | Path, **settings: Any) -> "DataFrame":
+        """The emotion of each file in a folder and below, as a table by their names; settings as of `predict`.
+
+        >>> table = Recognizer.from_pretrained(model).predict_folder(recordings)
+        >>> table.columns[:3].tolist(), bool(table["score_joy"].between(0, 1).all())
+        (['id', 'label', 'seconds'], True)
+        """
+        return folder_table(self, Path(folder), **settings)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return recognizer_html(self)
 
     def explain(self, inputs: Inputs, *, label: str | None = None, **words: Any) -> "Explanation":
         """Why one clip is judged so: which seconds and words, how much each modality counted, and a check of it.
@@ -228,9 +251,11 @@ class Recognizer:
         batch_size: int = 16,
         thresholds: Mapping[str, float] | None = None,
         enrolment: Iterable[Clip] | None = None,
+        transcriber: "Transcriber | None" = None,
     ) -> Iterator[Prediction]:
         """Predictions one after the other, as they come; see `predict`."""
-        return self.predictor(batch_size=batch_size, thresholds=thresholds, enrolment=enrolment)(clips)
+        predictor = self.predictor(batch_size=batch_size, thresholds=thresholds, enrolment=enrolment)
+        return (transcribing(predictor, transcriber) if transcriber else predictor)(clips)
 
     def predictor(
         self,

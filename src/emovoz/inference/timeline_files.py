@@ -1,7 +1,7 @@
 """Timelines as files: one set for each recording."""
 
 import json
-from collections.abc import Iterator
+from itertools import chain, count
 from pathlib import Path, PurePath
 
 from emovoz.errors import InputError
@@ -33,7 +33,8 @@ class TimelineFolder:
         """
         path = PurePath(recording)
         whole = "_".join(part.strip("/:") for part in path.parts if part not in ("/", "..", "."))
-        name = next(name for name in (path.stem, path.name, whole, *_numbered(whole)) if name not in self._taken)
+        numbered = (f"{whole}-{number}" for number in count(2))
+        name = next(name for name in chain((path.stem, path.name, whole), numbered) if name not in self._taken)
         self._taken.add(name)
         place = self._folder / name
         there = [ending for ending in ENDINGS if place.with_name(name + ending).exists()]
@@ -47,13 +48,6 @@ class TimelineFolder:
         """Write all files of a timeline, each whole or not at all."""
         for ending in ENDINGS:
             timeline.save(place.with_name(place.name + ending))
-
-
-def _numbered(name: str) -> Iterator[str]:
-    number = 1
-    while True:
-        number += 1
-        yield f"{name}-{number}"
 
 
 def _is_ours(path: Path) -> bool:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from io import BytesIO
 from itertools import pairwise
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -16,6 +16,7 @@ from emovoz.pictures.clock import clock
 from emovoz.pictures.palette import LOOKS, Look, colours
 
 if TYPE_CHECKING:
+    from emovoz.corpus.envelope import Envelope
     from emovoz.inference.segment import Segment
     from emovoz.inference.timeline import Timeline
 
@@ -90,44 +91,49 @@ def _draw_wave(axes: Axes, timeline: "Timeline", colour: dict[str, str], paint: 
     axes.tick_params(labelbottom=False)
     axes.set_yticks([])
     axes.set_ylim(-1.05, 1.05 + 2.1 * _STRIP)
-    for one in timeline.segments:
-        shade = _shade(one, colour, paint)
-        axes.add_patch(Rectangle((one.start, -1.05), one.seconds, 2.1, color=shade, alpha=0.16, lw=0))
-        axes.add_patch(Rectangle((one.start, 1.09), one.seconds, 2.1 * _STRIP - 0.04, color=shade, lw=0))
+    shades = [_shade(one, colour, paint) for one in timeline.segments]
+    if shades:
+        starts = np.array([one.start for one in timeline.segments])
+        ends = np.array([one.end for one in timeline.segments])
+        axes.add_collection(_bars(starts, ends, -1.05, 1.05, shades, alpha=0.16))
+        axes.add_collection(_bars(starts, ends, 1.09, 1.05 + 2.1 * _STRIP, shades))
+    for one, shade in zip(timeline.segments, shades, strict=True):
         _name(axes, one, shade, timeline.seconds or 1.0)
     if timeline.envelope is not None and len(timeline.envelope.lows):
-        axes.add_collection(_outline(timeline, colour, paint))
+        _draw_outline(axes, timeline, timeline.envelope, colour, paint)
     if not timeline.segments:
-        axes.text(
-            0.5,
-            0.5,
-            timeline.error or "no speech found",
-            transform=axes.transAxes,
-            color=paint.muted,
-            size=12,
-            ha="center",
-            va="center",
-            bbox={"color": paint.paper},
-        )
+        told = timeline.error or "no speech found"
+        placed = {"transform": axes.transAxes, "ha": "center", "va": "center", "bbox": {"color": paint.paper}}
+        axes.text(0.5, 0.43, told, color=paint.muted, size=12, **placed)
 
 
-def _outline(timeline: "Timeline", colour: dict[str, str], paint: Look) -> PatchCollection:
-    """The waveform as a bar for each stretch, in the colour of the utterance around it."""
-    envelope = timeline.envelope
-    assert envelope is not None
+def _draw_outline(axes: Axes, timeline: "Timeline", envelope: "Envelope", colour: dict[str, str], paint: Look) -> None:
+    """The waveform, each stretch in the colour of the utterance around it."""
     lows, highs, width = envelope.lows, envelope.highs, envelope.bin_seconds
     loudest = max(float(np.abs(lows).max()), float(np.abs(highs).max()), 1e-4)
-    middles = (np.arange(len(lows)) + 0.5) * width
+    starts = np.arange(len(lows)) * width
     shades = np.full(len(lows), paint.muted, dtype=object)
     for one in timeline.segments:
-        shades[(middles >= one.start) & (middles < one.end)] = _shade(one, colour, paint)
+        shades[np.searchsorted(starts, one.start) : np.searchsorted(starts, one.end)] = _shade(one, colour, paint)
+    middles = (highs + lows) / loudest / 2
     # silence is a line, and not a gap
-    heights = np.maximum((highs - lows) / loudest, 0.012)
-    bars = [
-        Rectangle((middle - width / 2, (low + high) / loudest / 2 - height / 2), width, height)
-        for middle, low, high, height in zip(middles, lows, highs, heights, strict=True)
-    ]
-    return PatchCollection(bars, facecolors=list(shades), linewidths=0, antialiaseds=False)
+    halves = np.maximum((highs - lows) / loudest, 0.012) / 2
+    bars = _bars(starts, starts + width, middles - halves, middles + halves, list(shades), antialiaseds=False)
+    axes.add_collection(bars)
+
+
+def _bars(
+    lefts: np.ndarray,
+    rights: np.ndarray,
+    bottoms: np.ndarray | float,
+    tops: np.ndarray | float,
+    shades: Sequence[str],
+    **kind: Any,
+) -> PolyCollection:
+    bottoms, tops = np.broadcast_to(bottoms, lefts.shape), np.broadcast_to(tops, lefts.shape)
+    corners = [(lefts, bottoms), (rights, bottoms), (rights, tops), (lefts, tops)]
+    vertices = np.stack([np.stack(corner, axis=-1) for corner in corners], axis=1)
+    return PolyCollection(list(vertices), facecolors=list(shades), linewidths=0, **kind)
 
 
 def _name(axes: Axes, one: "Segment", shade: str, seconds: float) -> None:
