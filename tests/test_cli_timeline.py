@@ -13,8 +13,7 @@ from typing import IO
 import numpy as np
 import pytest
 import soundfile
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from emovoz import Corpus, InputError, Recognizer
 from emovoz.cli import app

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +123,8 @@ def test_one_that_could_not_be_judged_counts_for_no_other() -> None:
     good = Segment(0, 1, "joy", {"joy": 0.9})
     bad = Segment(1, 2, error="silent")
     first, second = smoothed([good, bad], 10.0, lambda scores: "joy")
-    assert (first.scores, second) == ({"joy": pytest.approx(0.9)}, bad)
+    assert first.scores["joy"] == pytest.approx(0.9)
+    assert second == bad
 
 
 @pytest.mark.parametrize("kind", ["digital silence", "noise"])
@@ -146,7 +146,7 @@ def test_what_was_heard_before_the_damage_is_kept(
     assert found.error is not None
     assert "truncated" in found.error
     assert 1 <= len(found.segments) < 6
-    assert found.segments[0] == replace(timeline.segments[0], scores=pytest.approx(timeline.segments[0].scores))
+    assert row(found.segments[0].scores) == pytest.approx(row(timeline.segments[0].scores), abs=1e-4)
     assert list(found.to_dict()) == ["id", "error", "segments"]
     assert "truncated" in found.text("csv").splitlines()[-1]
 
@@ -190,16 +190,13 @@ def test_words_go_to_the_utterance_that_is_nearest_in_the_time_of_the_recording(
     assert (heard[0][3 * RATE :] == 13).all()
 
 
-def test_words_are_recognised_and_read(untrained: Recognizer, demo: Corpus) -> None:
-    faster_whisper = pytest.importorskip("faster_whisper")
-    assert faster_whisper
+def test_words_are_recognised_and_read(untrained: Recognizer, samples: np.ndarray) -> None:
+    pytest.importorskip("faster_whisper", reason="faster-whisper (the extra asr) is not installed")
     from emovoz.transcription import Transcriber
 
-    clips = demo.clips[:2]
-    parts = [part for clip in clips for part in (load_audio(clip.audio), PAUSE) if clip.audio is not None]
-    found = untrained.predict_timeline(
-        Waveform(np.concatenate(parts), RATE), transcriber=Transcriber.load("whisper-base", "es")
-    )
+    two = samples[: 7 * RATE]
+    found = untrained.predict_timeline(Waveform(two, RATE), transcriber=Transcriber.load("whisper-base", "es"))
+    assert len(found.segments) == 2
     for segment in found.segments:
         assert segment.modalities == ("speech", "text")
         assert segment.words

@@ -85,7 +85,7 @@ def _plain(axes: Axes, seconds: float, paint: Look) -> None:
     ticks = np.arange(0, seconds + step / 1000, step)
     axes.set_xticks(ticks, [clock(tick) for tick in ticks])
     if ticks[-1] > 0.97 * seconds:
-        axes.get_xticklabels()[-1].set_ha("right")
+        axes.get_xticklabels()[-1].set_horizontalalignment("right")
     axes.tick_params(length=0, colors=paint.muted, labelsize=10, pad=5)
 
 
