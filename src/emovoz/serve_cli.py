@@ -1,6 +1,8 @@
 """The verb `serve`."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from socket import socket
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,10 +57,16 @@ def serve(
     with bound(host, port) as listening:
         if not is_loopback(host) and settings["api_key"] is None:
             say(f"anybody who reaches {host} can use this service: set {KEY}, or let a proxy ask who they are")
-        _run(listening, model, asr, page, settings)
+        _run(listening, model, settings, partial(_transcriber, asr, language), page)
 
 
-def _run(listening: socket, model: str, asr: str | None, page: bool, settings: dict[str, Any]) -> None:
+def _run(
+    listening: socket,
+    model: str,
+    settings: dict[str, Any],
+    transcriber: "Callable[[], Transcriber | None]",
+    page: bool,
+) -> None:
     from emovoz import InputError, Recognizer
 
     try:
@@ -69,7 +77,7 @@ def _run(listening: socket, model: str, asr: str | None, page: bool, settings: d
     except ModuleNotFoundError as error:
         raise InputError(f"emovoz serve needs {error.name}: pip install 'emovoz[serve]'") from error
     limits = ServeSettings(**settings)
-    app = make_app(Recognizer.from_pretrained(model), limits, _transcriber(asr))
+    app = make_app(Recognizer.from_pretrained(model), limits, transcriber())
     if page:
         mount(app, app.state.service)
     run(app, listening)
