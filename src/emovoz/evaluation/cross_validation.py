@@ -8,21 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from emovoz.corpus import Corpus
+from emovoz.corpus import Clip, Corpus, Fold
 from emovoz.corpus.enrolment import enrolment_of, scored_with
 from emovoz.errors import InputError
 from emovoz.evaluation.breakdown import layer_weights, named_weights
 from emovoz.evaluation.comparison import comparisons
 from emovoz.evaluation.finished import Run, keep_run, kept_run, mark_of
 from emovoz.evaluation.metrics import UNSCORED, mean_scores
+from emovoz.evaluation.mistakes import Mistake, mistakes_of, surest
 from emovoz.evaluation.protocol import Cut, Folds, cut_of, tell_cost
 from emovoz.evaluation.results import decided_where_scored, prediction_rows, results_of, save_results
+from emovoz.explanation import Judge
 from emovoz.features import FeatureStore, FrozenEncoders, View, default_store
 from emovoz.inference.adaptation import adaptation_told, adapted_by_speaker
 from emovoz.inference.thresholds import EVEN, threshold_row
 from emovoz.progress import progress
 from emovoz.recipe import Recipe
 from emovoz.training import (
+    Candidate,
+    Trained,
     Work,
     check_heads,
     check_labels,
@@ -36,10 +40,14 @@ from emovoz.training import (
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """Results (the schema of results.json; several recipes: `runs` and `comparisons`) and predictions by recipe."""
+    """Results (the schema of results.json; several recipes: `runs` and `comparisons`) and predictions by recipe.
+
+    The clips are for the players of the report.
+    """
 
     results: dict[str, Any]
     predictions: dict[str, list[dict[str, Any]]]
+    clips: Sequence[Clip] = ()
 
     def save(self, directory: Path | str, title: str = "emovoz cross-validation") -> None:
         """Write results.json, report.html and predictions.csv (one a recipe where there are several)."""
@@ -47,7 +55,7 @@ class CrossValidation:
         files = {
             f"predictions-{name}.csv" if several else "predictions.csv": rows for name, rows in self.predictions.items()
         }
-        save_results(Path(directory), self.results, files, title)
+        save_results(Path(directory), self.results, files, title, self.clips)
 
 
 def crossval(
@@ -118,7 +126,7 @@ def crossval(
         runs[recipe.name] = run
     predictions = {name: [row for row in run.predictions if row["predicted"]] for name, run in runs.items()}
     if len(several) == 1:
-        return CrossValidation(runs[names[0]].results, predictions)
+        return CrossValidation(runs[names[0]].results, predictions, corpus.clips)
     pairs = comparisons(
         {name: run.predictions for name, run in runs.items()},
         corpus.labels,
@@ -127,7 +135,7 @@ def crossval(
         seed=several[0].evaluation.seed,
     )
     return CrossValidation(
-        {"runs": {name: run.results for name, run in runs.items()}, "comparisons": pairs}, predictions
+        {"runs": {name: run.results for name, run in runs.items()}, "comparisons": pairs}, predictions, corpus.clips
     )
 
 
@@ -157,6 +165,7 @@ class _FoldResult:
         told: of the fit.
         weights: of layers.
         seconds: of training, and of evaluation [2].
+        mistakes: the most confident ones, of the first seed.
     """
 
     scores: np.ndarray
@@ -164,6 +173,7 @@ class _FoldResult:
     told: Mapping[str, Any]
     weights: Mapping[str, Mapping[int, float]]
     seconds: np.ndarray
+    mistakes: Sequence[Mistake] = ()
 
 
 def _run(
@@ -198,15 +208,27 @@ def _run(
         if enrolment:
             voices = adapted_by_speaker(trained.head, chosen.examples.features, speakers, enrolment, fold.test)
             test = replace(test, features=voices)
-        return _FoldResult(
+        result = _FoldResult(
             trained.scored(test),
             threshold_row(trained.thresholds, labels),
             {"fold": number, "seed": seed, **trained.told()},
             named_weights(trained.head, chosen.encoders),
             np.array([fitted - started, time.perf_counter() - fitted]),
         )
+        return result if run else replace(result, mistakes=mistakes_in(fold, result, trained, chosen))
+
+    def mistakes_in(fold: Fold, result: _FoldResult, trained: Trained, chosen: Candidate) -> list[Mistake]:
+        def judge_for(clip: Clip) -> Judge:
+            voice = [chosen.examples.features[i] for i in enrolments[0].get(clip.speaker or "", ())]
+            return Judge.of(trained.head, chosen.encoders, trained.temperature, voice)
+
+        decided = decided_where_scored(result.scores, result.thresholds)
+        counted = scored_with(len(corpus), recipe.training.adapt, enrolments[0])[fold.test]
+        clips = [corpus.clips[i] for i in fold.test]
+        return mistakes_of(judge_for, labels, clips, result.scores, np.where(counted, decided, UNSCORED))
 
     done: list[_FoldResult] = []
+    mistakes: list[Mistake] = []
     turns = range(seeds * len(cut.folds))
     started = time.perf_counter()
     with progress(f"cross-validating {recipe.name}", len(turns)) as advance:
@@ -214,7 +236,9 @@ def _run(
             run, number = divmod(turn, len(cut.folds))
             scores[run, cut.folds[number].test] = result.scores
             thresholds[run, cut.folds[number].test] = result.thresholds
-            done.append(result)
+            # of the heads, only those that made the surest mistakes stay in memory
+            mistakes = surest([*mistakes, *result.mistakes])
+            done.append(replace(result, mistakes=()))
             advance(1)
     for run, enrolment in enumerate(enrolments):
         scores[run, ~scored_with(len(corpus), recipe.training.adapt, enrolment)] = np.nan
@@ -234,6 +258,7 @@ def _run(
         seconds={"extract": extracting, "train": training, "evaluate": evaluating},
         thresholds=thresholds,
     )
+    results["mistakes"] = [one.told(store) for one in mistakes]
     return Run(results, _rows(corpus, scores, thresholds, labels, used, cut))
 
 

@@ -1,19 +1,21 @@
 """evaluate: a trained recogniser scored on clips it has not seen."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emovoz.corpus import Corpus
+from emovoz.corpus import Clip, Corpus
 from emovoz.corpus.enrolment import Adapt, enrolment_of, scored_with
 from emovoz.errors import InputError
 from emovoz.evaluation.breakdown import layer_weights, named_weights
 from emovoz.evaluation.contamination import contamination, contamination_told
-from emovoz.evaluation.results import prediction_rows, results_of, save_results, table
+from emovoz.evaluation.mistakes import mistakes_of
+from emovoz.evaluation.results import decided_where_scored, prediction_rows, results_of, save_results, table
+from emovoz.explanation import Judge
 from emovoz.features import FeatureStore, default_store, features_of
 from emovoz.files import write_whole
 from emovoz.inference import Recognizer, pooled
@@ -26,15 +28,16 @@ from emovoz.progress import say
 class Evaluation:
     """Results (the schema of results.json) and the prediction for each clip, in the corpus's order.
 
-    Clips that were drawn to adapt to their speaker have no prediction.
+    Clips that were drawn to adapt to their speaker have no prediction. The clips are for the players of the report.
     """
 
     results: dict[str, Any]
     predictions: list[dict[str, Any]]
+    clips: Sequence[Clip] = ()
 
     def save(self, directory: Path | str, title: str = "emovoz evaluation") -> None:
         """Write results.json, predictions.csv and report.html."""
-        save_results(Path(directory), self.results, {"predictions.csv": self.predictions}, title)
+        save_results(Path(directory), self.results, {"predictions.csv": self.predictions}, title, self.clips)
 
     def save_submission(self, path: Path | str) -> None:
         """Write `id,label` of every clip, as the challenge wants it.
@@ -92,10 +95,10 @@ def evaluate(
     store = store or FeatureStore(default_store())
     features, extraction = features_of(corpus, recognizer.encoders, store, workers=workers)
     started = time.perf_counter()
-    vectors = pooled(recognizer.head, features)
+    vectors = plain = pooled(recognizer.head, features)
     if enrolment:
         speakers = [clip.speaker or "" for clip in corpus]
-        vectors = adapted_by_speaker(recognizer.head, vectors, speakers, enrolment, range(len(corpus)))
+        vectors = adapted_by_speaker(recognizer.head, plain, speakers, enrolment, range(len(corpus)))
     scores = recognizer.decided(vectors)
     scores[~scored_with(len(corpus), adapt, enrolment)] = np.nan
     limits = np.broadcast_to(threshold_row(recognizer.thresholds, labels), scores.shape)
@@ -125,5 +128,12 @@ def evaluate(
         say(f"{recognizer.name} does not say what it was trained on: whether these clips are among it is not known")
     for sentence in contamination_told(known):
         say(f"warning: {sentence}")
+
+    def judge_for(clip: Clip) -> Judge:
+        voice = [plain[i] for i in enrolment.get(clip.speaker or "", ())]
+        return Judge.of(recognizer.head, recognizer.encoders, recognizer.temperature, voice)
+
+    mistakes = mistakes_of(judge_for, labels, corpus.clips, scores, decided_where_scored(scores, limits))
+    results["mistakes"] = [one.told(store) for one in mistakes]
     rows = prediction_rows(corpus, scores, labels, limits)
-    return Evaluation(results, [row for row in rows if row["predicted"]])
+    return Evaluation(results, [row for row in rows if row["predicted"]], corpus.clips)

@@ -1,6 +1,6 @@
 """The most confident mistakes, and what of these clips spoke for the wrong label."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -51,18 +51,24 @@ class Mistake:
         }
 
 
-def mistakes_of(judge: Judge, clips: Sequence[Clip], scores: np.ndarray, decided: np.ndarray) -> list[Mistake]:
+def mistakes_of(
+    judge_for: Callable[[Clip], Judge],
+    labels: Sequence[str],
+    clips: Sequence[Clip],
+    scores: np.ndarray,
+    decided: np.ndarray,
+) -> list[Mistake]:
     """The most confident mistakes among clips, at most six, the surest first.
 
     Args:
-        judge: what decided.
+        judge_for: what decided for a clip.
+        labels: what was told apart.
         clips: those without a label are no mistakes, and those too long to be explained are left out.
         scores: probabilities [clips, labels].
         decided: class indices [clips]; -1 where a clip is not scored.
     """
-    labels = judge.labels
     found = (
-        Mistake(clip, labels[i], float(row[i]), float(row[labels.index(clip.label)]), judge)
+        Mistake(clip, labels[i], float(row[i]), float(row[labels.index(clip.label)]), judge_for(clip))
         for clip, row, i in zip(clips, scores, decided.tolist(), strict=True)
         if clip.label and i >= 0 and labels[i] != clip.label
     )

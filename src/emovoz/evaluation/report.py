@@ -3,38 +3,53 @@
 import json
 import math
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from emovoz.evaluation.cards import cards_of
 from emovoz.evaluation.charts import curve_panel, reliability_panel
 from emovoz.evaluation.compared_runs import compared_runs
 from emovoz.evaluation.comparison import is_baseline
 from emovoz.evaluation.contamination import contamination_told
+from emovoz.evaluation.sounds import Sound
 from emovoz.files import write_whole
 from emovoz.page import axis_of, finite
+from emovoz.training.selected import told
 
 WORST, BEST = 15, 5
 """Speakers shown where there are more than both together."""
 WORDS = 120
 """Characters of a transcription that are shown."""
+NO_SOUNDS: Mapping[str, Sound] = MappingProxyType({})
 
 
-def write_report(results: Mapping[str, Any], path: Path, *, title: str = "emovoz report") -> None:
+def write_report(
+    results: Mapping[str, Any],
+    path: Path,
+    *,
+    title: str = "emovoz report",
+    sounds: Mapping[str, Sound] = NO_SOUNDS,
+) -> None:
     """Write the report; the file appears whole or not at all.
 
     Args:
         results: of one run, or `{"runs": {name: results}}` to compare several.
         path: of the HTML file.
         title: heading of the page.
+        sounds: of the clips that can be played, by their id (see `sounds_of`).
     """
-    write_whole(path, render_report(results, title=title))
+    write_whole(path, render_report(results, title=title, sounds=sounds))
 
 
-def render_report(results: Mapping[str, Any], *, title: str = "emovoz report") -> str:
+def render_report(
+    results: Mapping[str, Any], *, title: str = "emovoz report", sounds: Mapping[str, Sound] = NO_SOUNDS
+) -> str:
     """The report as HTML that asks nothing of the network; arguments as for `write_report`."""
     runs = results.get("runs", {"": results})
     # Labels, recipes and paths are the user's text: escaped everywhere, whatever the template's name ends in.
@@ -54,12 +69,12 @@ def render_report(results: Mapping[str, Any], *, title: str = "emovoz report") -
         "signed": _signed,
     }
     template = environment.get_template("report.html.j2")
-    views = [_run(name, run) for name, run in runs.items()]
+    views = [_run(name, run, sounds) for name, run in runs.items()]
     comparison = compared_runs(views, results.get("comparisons") or []) if "runs" in results else None
     return template.render(title=title, runs=views, comparison=comparison).lstrip()
 
 
-def _run(name: str, results: Mapping[str, Any]) -> dict[str, Any]:
+def _run(name: str, results: Mapping[str, Any], sounds: Mapping[str, Sound]) -> dict[str, Any]:
     protocol, data = results.get("protocol") or {}, results.get("data") or {}
     labels, per_class = results.get("labels") or [], results.get("per_class") or {}
     # Without labels folds and seeds are listed all the same, but have no scores; closed-form fits have no epochs.
@@ -95,7 +110,9 @@ def _run(name: str, results: Mapping[str, Any]) -> dict[str, Any]:
         "axis": axis_of([entry["macro_f1"] for entries in repeats.values() for entry in entries]),
         "voices": _voices(results.get("speakers") or []),
         "layers": {name: _layers(rows) for name, rows in (results.get("layer_weights") or {}).items()},
-        "hardest": _hardest(results.get("hardest") or []),
+        "cards": cards_of(results.get("mistakes") or [], sounds),
+        "hardest": _hardest(results.get("hardest") or [], sounds),
+        "selection": _selection(results.get("history") or []),
         "recipe": results.get("recipe") or {},
         "data": data,
         "versions": results.get("versions") or {},
@@ -115,6 +132,7 @@ def _placed(view: Mapping[str, Any]) -> dict[str, Any]:
         "folds": len(view["folds"]) + 4 if view["folds"] else 0,
         "calibration": 16 if view["reliability"] else 0,
         "learning": 13 if view["panels"] else 0,
+        "selection": len(view["selection"]["rows"]) + 6 if view["selection"] else 0,
         "seeds": len(view["seeds"]) + 4 if len(view["seeds"]) > 1 else 0,
         "layers": sum(len(mix["rows"]) for mix in view["layers"].values()) + 5 if view["layers"] else 0,
     }
@@ -223,9 +241,27 @@ def _layers(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _hardest(clips: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    shown = [{**clip, "transcription": _shortened(clip.get("transcription") or "")} for clip in clips]
+def _selection(fits: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Settings that were chosen from, the most chosen first: in how many fits, and macro-F1 on clips held out there."""
+    chosen = [fit["selected"] for fit in fits if fit.get("selected")]
+    found: dict[str, list[float]] = {}
+    for selected in chosen:
+        for candidate in selected["candidates"]:
+            found.setdefault(told(candidate["settings"]), []).append(candidate["macro_f1"])
+    times = Counter(told(selected["settings"]) for selected in chosen)
+    rows = [{"settings": name, "times": times[name], **_range(scores)} for name, scores in found.items()]
+    ranked = sorted(rows, key=lambda row: (-row["times"], -row["mean"]))
+    return {"fits": len(chosen), "by": chosen[0]["by"], "rows": ranked} if chosen else None
+
+
+def _hardest(clips: Sequence[Mapping[str, Any]], sounds: Mapping[str, Sound]) -> dict[str, Any]:
+    players = {clip["id"]: sounds[clip["id"]].uri for clip in clips if clip["id"] in sounds}
+    shown = [
+        {**clip, "transcription": _shortened(clip.get("transcription") or ""), "uri": players.get(clip["id"])}
+        for clip in clips
+    ]
     return {
+        "players": bool(players),
         "clips": shown,
         "speakers": any(clip.get("speaker") for clip in shown),
         "transcriptions": any(clip["transcription"] for clip in shown),

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from emovoz.corpus import Corpus
+from emovoz.corpus import Clip, Corpus
 from emovoz.evaluation.breakdown import hardest_clips, speaker_scores
 from emovoz.evaluation.metrics import SCORES, UNSCORED, calibration, mean_scores, score
 from emovoz.evaluation.report import write_report
+from emovoz.evaluation.sounds import clips_shown, sounds_of
 from emovoz.files import write_whole
 from emovoz.inference.thresholds import decisions
 from emovoz.recipe import Recipe
@@ -143,10 +144,25 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def save_results(
-    directory: Path, results: Mapping[str, Any], predictions: Mapping[str, Sequence[Mapping[str, Any]]], title: str
+    directory: Path,
+    results: Mapping[str, Any],
+    predictions: Mapping[str, Sequence[Mapping[str, Any]]],
+    title: str,
+    clips: Sequence[Clip] = (),
 ) -> None:
-    """Write results.json, report.html and a CSV of predictions (file name: rows) into a folder."""
+    """Write results.json, report.html and a CSV of predictions (file name: rows) into a folder.
+
+    Args:
+        directory: the folder.
+        results: of a run, or of several.
+        predictions: rows by the name of their file.
+        title: of the report.
+        clips: among which are those that the report lets be heard.
+    """
     write_whole(directory / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     for name, rows in predictions.items():
         write_whole(directory / name, table(rows))
-    write_report(results, directory / "report.html", title=title)
+    by_id = {clip.id: clip for clip in clips}
+    shown = clips_shown(results.get("runs", {"": results}).values())
+    sounds = sounds_of(by_id[one] for one in shown if one in by_id)
+    write_report(results, directory / "report.html", title=title, sounds=sounds)

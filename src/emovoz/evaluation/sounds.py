@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -44,14 +45,10 @@ def sounds_of(clips: Iterable[Clip]) -> dict[str, Sound]:
     return found
 
 
-def clips_shown(runs: Iterable[Mapping[str, object]]) -> list[str]:
+def clips_shown(runs: Iterable[Mapping[str, Any]]) -> list[str]:
     """Ids of the clips that the reports of runs show, mistakes first."""
-    ids = []
-    for key in ("mistakes", "hardest"):
-        for run in runs:
-            listed = run.get(key) or []
-            assert isinstance(listed, list)
-            ids += [one["id"] for one in listed]
+    of_all = list(runs)
+    ids = [one["id"] for key in ("mistakes", "hardest") for run in of_all for one in run.get(key) or ()]
     return list(dict.fromkeys(ids))
 
 

@@ -9,6 +9,10 @@ from torch import Tensor
 from emovoz.corpus import Clip
 from emovoz.errors import ClipError
 from emovoz.features import ClipFeatures, FrozenEncoders, encode_clips
+from emovoz.inference.adaptation import adapted
+from emovoz.inference.scores import decided, pooled
+from emovoz.inference.temperature import tempered
+from emovoz.model import EmotionHead
 
 Features = Mapping[str, Tensor]
 """Of a clip, [layer, time, dim] by branch."""
@@ -29,6 +33,22 @@ class Judge:
     encoders: FrozenEncoders
     labels: tuple[str, ...]
     scores: Callable[[Sequence[ClipFeatures]], np.ndarray]
+
+    @classmethod
+    def of(
+        cls,
+        head: EmotionHead,
+        encoders: FrozenEncoders,
+        temperature: float | None = None,
+        voice: Sequence[ClipFeatures] = (),
+    ) -> "Judge":
+        """A head, with the temperature of its probabilities, and the pooled clips of a voice that it is adapted to."""
+
+        def scores(clips: Sequence[ClipFeatures]) -> np.ndarray:
+            vectors = pooled(head, clips)
+            return tempered(decided(head, adapted(head, vectors, voice) if voice else vectors), temperature)
+
+        return cls(encoders, head.config.labels, scores)
 
     def log_odds(self, variants: Sequence[Features], label: str) -> np.ndarray:
         """Log-odds of a label [variants]: the logarithm of its probability over that of all others."""

@@ -14,7 +14,7 @@ from emovoz.explanation.judge import Features, Judge
 from emovoz.explanation.seconds import length_of
 from emovoz.features import ClipFeatures, encode_clips
 from emovoz.inference.inputs import Inputs, clips_of, with_text
-from emovoz.inference.scores import inputs_of, pooled
+from emovoz.inference.scores import inputs_of
 from emovoz.model.attention import attention_weights
 
 if TYPE_CHECKING:
@@ -98,9 +98,7 @@ def clip_to_explain(
 
 def judge_of(recognizer: "Recognizer") -> Judge:
     """A recogniser as what decides."""
-    return Judge(
-        recognizer.encoders, recognizer.labels, lambda clips: recognizer.decided(pooled(recognizer.head, clips))
-    )
+    return Judge.of(recognizer.head, recognizer.encoders, recognizer.temperature)
 
 
 def _check_length(clip: Clip) -> None:

@@ -61,6 +61,12 @@ class Prediction:
             **adapted,
         }
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the label, and the probability of each as a bar."""
+        from emovoz.inference.display import prediction_html
+
+        return prediction_html(self)
+
 
 Predictor = Callable[[Iterable[Clip]], Iterator[Prediction]]
 """Gives a prediction for each clip, in order, as the clips come."""

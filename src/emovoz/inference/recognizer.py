@@ -15,6 +15,7 @@ from emovoz.errors import ClipError, InputError
 from emovoz.features import ClipFeatures, FrozenEncoders, LongClipFeatures, encode_clips
 from emovoz.files import put_in_place
 from emovoz.inference.adaptation import adapted, advise, check_adapts
+from emovoz.inference.display import recognizer_html
 from emovoz.inference.inputs import Inputs, batches, clips_of, seconds_heard, with_text
 from emovoz.inference.listening import listener_of
 from emovoz.inference.model_folder import (
@@ -28,6 +29,7 @@ from emovoz.inference.model_folder import (
 )
 from emovoz.inference.prediction import Prediction, Predictor
 from emovoz.inference.scores import decided, pooled
+from emovoz.inference.table import folder_table
 from emovoz.inference.temperature import temperature_faults, tempered
 from emovoz.inference.thresholds import decisions, threshold_faults, threshold_row
 from emovoz.inference.timeline import Timeline
@@ -39,6 +41,8 @@ from emovoz.recipe import RECIPE, Recipe
 from emovoz.utterances.limits import Limits
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from emovoz.explanation import Explanation
     from emovoz.transcription import Transcriber
 
@@ -203,8 +207,23 @@ class Recognizer:
         """
         clips = with_text(clips_of(inputs, audio_dir=audio_dir, rate=rate), text)
         voices = None if enrolment is None else clips_of(enrolment, audio_dir=audio_dir, rate=rate)
-        settings = {"batch_size": batch_size, "thresholds": thresholds, "enrolment": voices}
-        return list(self.predict_each(clips, **settings, transcriber=transcriber))
+        predictions = self.predict_each(
+            clips, batch_size=batch_size, thresholds=thresholds, enrolment=voices, transcriber=transcriber
+        )
+        return list(predictions)
+
+    def predict_folder(self, folder: str | Path, **settings: Any) -> "DataFrame":
+        """The emotion of each file in a folder and below, as a table by their names; settings as of `predict`.
+
+        >>> table = Recognizer.from_pretrained(model).predict_folder(recordings)
+        >>> table.columns[:3].tolist(), bool(table["score_joy"].between(0, 1).all())
+        (['id', 'label', 'seconds'], True)
+        """
+        return folder_table(self, Path(folder), **settings)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return recognizer_html(self)
 
     def explain(self, inputs: Inputs, *, label: str | None = None, **words: Any) -> "Explanation":
         """Why one clip is judged so: which seconds and words, how much each modality counted, and a check of it.

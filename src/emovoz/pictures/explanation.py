@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from emovoz.explanation import Explanation
+    from emovoz.explanation import Explanation, SecondScore, WordScore
 
 WIDTH = 10.5
 """Of the picture, inches."""
@@ -23,6 +23,8 @@ LINE = 0.30
 GAP = 0.36
 """Between panels, inches."""
 RATE = 16000
+TRIFLE = 0.1
+"""Log-odds that change no probability by more than a fortieth."""
 _FONT: Any = {"font.family": "sans-serif", "font.size": 9.5, "axes.unicode_minus": True}
 
 
@@ -91,7 +93,7 @@ def _wave(axes: "Axes", explanation: "Explanation", samples: np.ndarray, look: L
     size = max(1, len(samples) // 900)
     blocks = samples[: len(samples) // size * size].reshape(-1, size)
     times = (np.arange(len(blocks)) + 0.5) * size / RATE
-    most = max((one.score for one in explanation.seconds), default=0.0)
+    most = _most(explanation.seconds)
     axes.fill_between(times, blocks.min(1), blocks.max(1), color=look.muted, alpha=0.35, linewidth=0, step="mid")
     for one in explanation.seconds:
         if one.score > 0:
@@ -157,7 +159,7 @@ def _attention(axes: "Axes", explanation: "Explanation", middles: np.ndarray, lo
     """The head's attention as a line over the evidence, on a scale of its own."""
     shares = [one.attention or 0.0 for one in explanation.seconds]
     twin = axes.twinx()
-    twin.plot(middles, shares, color=look.ink, linewidth=1.2, linestyle=(0, (3, 2)))
+    twin.step(middles, shares, where="mid", color=look.ink, linewidth=1.2, linestyle=(0, (3, 2)))
     twin.set_ylim(0, max(shares) * 1.2 or 1.0)
     twin.set_yticks([])
     for side in twin.spines.values():
@@ -180,7 +182,7 @@ def _lines(explanation: "Explanation", wide: int = 62) -> list[list[int]]:
 
 def _words(axes: "Axes", explanation: "Explanation", lines: list[list[int]], look: Look, colour: str) -> None:
     """Words that speak for the label filled by how much; those against it in a dashed frame."""
-    most = max((abs(word.score) for word in explanation.words), default=0.0) or 1.0
+    most = _most(explanation.words)
     figure: Any = axes.figure
     renderer = figure.canvas.get_renderer() if hasattr(figure.canvas, "get_renderer") else _renderer(figure)
     axes.axis("off")
@@ -200,15 +202,20 @@ def _words(axes: "Axes", explanation: "Explanation", lines: list[list[int]], loo
             at += text.get_window_extent(renderer).width / box.width + 0.036
 
 
+def _most(scored: Sequence["SecondScore | WordScore"]) -> float:
+    """What has the full colour: the largest score, but no trifle."""
+    return max(TRIFLE, *(abs(one.score) for one in scored))
+
+
 def _side_height(explanation: "Explanation") -> float:
     scores, parts = explanation.prediction.scores, explanation.modalities.evidence
-    return 0.26 * len(scores) + 0.26 * len(parts) + 0.5 * len(explanation.checks) + 1.35
+    return 0.26 * len(scores) + 0.26 * len(parts) + 0.5 * len(explanation.checks) + 0.95
 
 
 def _right(figure: "Figure", explanation: "Explanation", look: Look, height: float, top: float) -> None:
     left, width = 0.72, 0.22
     palette = colours(list(explanation.prediction.scores), look)
-    at = height - top
+    at = height - top + 0.17
     scores = sorted(explanation.prediction.scores.items(), key=lambda pair: -pair[1])
     at = _bars(
         figure, "probability", scores, (left, width, at, height), look, [palette[name] for name, _ in scores], top=1.0
