@@ -29,6 +29,10 @@ def serve(
             help="Recogniser of words for requests that ask for it; whisper-base, where the extra asr is installed.",
         ),
     ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help="Spoken in all recordings, such as es; detected in each otherwise."),
+    ] = None,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Name under which it may be asked, such as that of a proxy; repeatable."),
@@ -56,24 +60,24 @@ def serve(
     with bound(host, port) as listening:
         if not is_loopback(host) and settings.api_key is None:
             say(f"anybody who reaches {host} can use this service: set {KEY}, or let a proxy ask who they are")
-        app = make_app(Recognizer.from_pretrained(model), settings, _transcriber(asr))
+        app = make_app(Recognizer.from_pretrained(model), settings, _transcriber(asr, language))
         if page:
             mount(app, app.state.service)
         run(app, listening)
 
 
-def _transcriber(name: str | None) -> "Transcriber | None":
+def _transcriber(name: str | None, language: str | None) -> "Transcriber | None":
     """The one asked for; where none is, the usual one if it is here."""
     from emovoz import InputError
     from emovoz.progress import say
     from emovoz.transcription import Transcriber
 
-    if name is None and find_spec("faster_whisper") is None:
+    if name is None and language is None and find_spec("faster_whisper") is None:
         return None
     try:
-        return Transcriber.load(name or "whisper-base")
+        return Transcriber.load(name or "whisper-base", language)
     except InputError as error:
-        if name is not None:
+        if name is not None or language is not None:
             raise
         say(f"no words will be recognised: {error}")
         return None

@@ -41,7 +41,7 @@ def found(samples: np.ndarray, limits: Limits, block: int = 7777) -> list[tuple[
     ids=str,
 )
 def test_they_are_where_silero_vad_finds_them_in_the_whole(conversation: np.ndarray, limits: Limits) -> None:
-    from silero_vad import get_speech_timestamps, load_silero_vad
+    from silero_vad import get_speech_timestamps, load_silero_vad  # type: ignore[import-untyped]
 
     expected = get_speech_timestamps(
         torch.from_numpy(conversation),

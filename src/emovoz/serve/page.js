@@ -4,27 +4,19 @@ const emovoz = {
   words: null,
 
   // A recording that the page has just sent: keep it to be played, and pass it on.
-  async received(file, words, transcribe) {
+  async received(file, _, words, transcribe) {
     emovoz.keep(await (await fetch(file.url)).blob(), file.orig_name);
-    emovoz.wait("result");
     // words that were said of the recording before are not said of this one
-    return [file, emovoz.given(words === emovoz.words ? "" : words), transcribe];
+    return emovoz.asked("result", file, words === emovoz.words ? "" : words, transcribe);
   },
 
   async example(address, name, words) {
     emovoz.keep(await (await fetch(address)).blob(), name);
-    emovoz.wait("result");
-    return [await emovoz.sent(), emovoz.given(words), false];
+    return emovoz.asked("result", await emovoz.sent(), words, false);
   },
 
-  async again(region, _, words, transcribe) {
-    emovoz.wait(region);
-    return [await emovoz.sent(), emovoz.given(words), transcribe];
-  },
-
-  given(words) {
-    emovoz.words = words;
-    return words;
+  async again(region, _, __, words, transcribe) {
+    return emovoz.asked(region, await emovoz.sent(), words, transcribe);
   },
 
   keep(blob, name) {
@@ -35,15 +27,17 @@ const emovoz = {
   async sent() {
     const { blob, name } = emovoz.kept;
     const form = new FormData();
-    form.append("files", blob, name);
+    form.append("files", blob, `${Math.random().toString(36).slice(2)}.${name.split(".").pop()}`);
     const answer = await fetch("gradio_api/upload", { method: "POST", body: form });
     if (!answer.ok) throw new Error(await answer.text());
     const [path] = await answer.json();
     return { path, orig_name: name, meta: { _type: "gradio.FileData" } };
   },
 
-  wait(region) {
+  asked(region, file, words, transcribe) {
     document.getElementById(region).setAttribute("aria-busy", "true");
+    emovoz.words = words;
+    return [file, emovoz.kept.name, words, transcribe];
   },
 
   arrived(region) {

@@ -37,7 +37,7 @@ def mount(app: FastAPI, service: Service) -> None:
 
     examples = {clip.id: clip for clip in demo_corpus() if clip.id in EXAMPLES}
     shell = FastAPI(openapi_url=None)
-    shell.add_middleware(PageGuard, uploads=str(uploads))
+    shell.add_middleware(PageGuard, uploads=uploads, most=service.settings.max_waiting)
     shell.get("/examples/{name}", response_model=None)(_example_of(examples))
     ours = files("emovoz.serve")
     mount_gradio_app(

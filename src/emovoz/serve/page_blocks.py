@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-import shutil
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from emovoz.serve.service import Service, Upload
 
 LONG_SECONDS = 10.0
 """From which a recording is judged utterance by utterance."""
-STALE_SECONDS = 60
+STALE_SECONDS = 180
 """After which a recording that was sent and never asked about is removed."""
 TITLE = '<header class="masthead"><h1>emo<span>voz</span></h1><p>Which emotion is in this voice?</p></header>'
 CAUTION = """<div class="caution">
@@ -37,7 +38,7 @@ def blocks_of(service: Service, examples: Sequence[Clip]) -> gr.Blocks:
         service: what judges.
         examples: clips that can be tried.
     """
-    with gr.Blocks(title="emovoz", delete_cache=(STALE_SECONDS // 2, STALE_SECONDS)) as blocks:
+    with gr.Blocks(title="emovoz", delete_cache=(STALE_SECONDS // 3, STALE_SECONDS)) as blocks:
         gr.HTML(TITLE, js_on_load=None)
         with gr.Row(elem_id="sides"):
             with gr.Column(scale=4, min_width=300, elem_id="giving"):
@@ -54,12 +55,14 @@ def blocks_of(service: Service, examples: Sequence[Clip]) -> gr.Blocks:
                 result = gr.HTML(waiting_html(service.recognizer.labels), elem_id="result", js_on_load=None)
                 why = gr.Button("Why?", interactive=False, elem_id="why")
         reasons = gr.HTML(elem_id="reasons", js_on_load=None)
+        # what the recording is called, as the browser knows it
+        name = gr.Textbox(visible=False)
         gr.HTML(CAUTION, js_on_load=None)
 
         def ask(event: Any, call: str, sound: gr.Audio, answer: Any, outputs: list[Any], after: str) -> None:
             done = event(
                 partial(answer, service),
-                [sound, words, transcribe],
+                [sound, name, words, transcribe],
                 outputs,
                 js=f"(...given) => emovoz.{call}",
                 show_progress="hidden",
@@ -95,47 +98,73 @@ def _transcription(service: Service) -> dict[str, Any]:
     return {}
 
 
-async def _judge(service: Service, audio: str | None, words: str, transcribe: bool) -> tuple[Any, ...]:
+async def _judge(service: Service, audio: str | None, name: str, words: str, transcribe: bool) -> tuple[Any, ...]:
     """The recording given back to the browser alone, its words, the answer, no reasons yet, and what can be asked."""
-    if audio is None:
-        return None, words, problem_html("there is no recording yet"), "", gr.skip(), gr.skip()
-    path = Path(audio)
+    judged = False
     try:
-        how = None if words.strip() else await _timeline_of(service, path, transcribe)
-        answer = await _asked(service, path, words, transcribe and how is None, how)
-        if answer.error is not None:
-            raise ClipError(answer.error)
-        html, judged = result_html(answer, path.name, await asyncio.to_thread(outline_of, path)), True
+        with _taken(audio) as path:
+            how = None if words.strip() else await _timeline_of(service, path, transcribe)
+            answer = await _asked(service, path, name, words, transcribe and how is None, how)
+            if answer.error is not None:
+                raise ClipError(answer.error)
+            html = result_html(answer, name, await asyncio.to_thread(outline_of, path))
+            judged = True
     except (ClipError, InputError, RequestError) as error:
-        html, judged = problem_html(f"{path.name}: {error}"), False
-    finally:
-        shutil.rmtree(path.parent, ignore_errors=True)
+        html = problem_html(_sentence(name, error))
     return None, words, html, "", gr.update(interactive=True), gr.update(interactive=judged)
+
+
+async def _explain(service: Service, audio: str | None, name: str, words: str, transcribe: bool) -> tuple[None, str]:
+    """The recording given back to the browser alone, and the reasons."""
+    try:
+        with _taken(audio) as path:
+            explanation = await _asked(service, path, name, words, transcribe, service.recognizer.explain)
+            return None, reasons_html(explanation)
+    except (ClipError, InputError, RequestError) as error:
+        return None, no_reasons_html(_sentence(name, error))
+
+
+@contextmanager
+def _taken(audio: str | None) -> Iterator[Path]:
+    """A recording that was sent, gone afterwards.
+
+    Gradio keeps two that are alike under one name, so it is given one of its own.
+
+    Raises:
+        ClipError: there is none.
+    """
+    if audio is None:
+        raise ClipError("there is no recording yet")
+    sent = Path(audio)
+    path = sent.with_name(secrets.token_hex(8) + sent.suffix)
+    try:
+        sent.rename(path)
+    except FileNotFoundError as error:
+        raise ClipError("is no longer here; send it again") from error
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.parent.rmdir()
 
 
 async def _timeline_of(service: Service, path: Path, transcribe: bool) -> Callable[[Clip], Any] | None:
     """How a long recording is judged; None for a short one."""
     if await asyncio.to_thread(seconds_of, path) <= LONG_SECONDS:
         return None
-    transcriber = service.words() if transcribe else None
+    transcriber = service.transcriber if transcribe else None
     return lambda clip: service.recognizer.predict_timeline(clip, transcriber=transcriber)
 
 
-async def _explain(service: Service, audio: str | None, words: str, transcribe: bool) -> tuple[None, str]:
-    """The recording given back to the browser alone, and the reasons."""
-    if audio is None:
-        return None, no_reasons_html("there is no recording yet")
-    path = Path(audio)
-    try:
-        return None, reasons_html(await _asked(service, path, words, transcribe, service.recognizer.explain))
-    except (ClipError, InputError, RequestError) as error:
-        return None, no_reasons_html(f"{path.name}: {error}")
-    finally:
-        shutil.rmtree(path.parent, ignore_errors=True)
-
-
-async def _asked(service: Service, path: Path, words: str, transcribe: bool, how: Callable[[Clip], Any] | None) -> Any:
+async def _asked(
+    service: Service, path: Path, name: str, words: str, transcribe: bool, how: Callable[[Clip], Any] | None
+) -> Any:
     with service.place(), path.open("rb") as file:
-        upload = Upload(path.name, file, words.strip() or None)
+        upload = Upload(name, file, words.strip() or None)
         (answer,) = await service.answers([upload], how=how, transcribe=transcribe)
     return answer
+
+
+def _sentence(name: str, error: Exception) -> str:
+    return str(error) if str(error).startswith(name) else f"{name}: {error}"

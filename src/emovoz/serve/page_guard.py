@@ -1,6 +1,7 @@
 """What of Gradio is reachable: the few routes that the page needs, and nothing that leads away from this machine."""
 
 import re
+from pathlib import Path
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -11,6 +12,7 @@ ROUTES = re.compile(
     r"|/gradio_api/(upload|upload_progress|queue/join|queue/data|cancel|reset|startup-events|heartbeat/\w+)"
 )
 FILES = "/gradio_api/file="
+UPLOAD = "/gradio_api/upload"
 POLICY = "; ".join(
     [
         "default-src 'self'",
@@ -41,10 +43,11 @@ class PageGuard:
     Args:
         app: Gradio's.
         uploads: the only folder whose files may be fetched.
+        most: recordings that may lie there.
     """
 
-    def __init__(self, app: ASGIApp, uploads: str) -> None:
-        self.app, self.uploads = app, uploads
+    def __init__(self, app: ASGIApp, uploads: Path, most: int) -> None:
+        self.app, self.uploads, self.most = app, uploads, most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -54,6 +57,9 @@ class PageGuard:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if not (ROUTES.fullmatch(path) or path.startswith(f"{FILES}{self.uploads}/")):
             await PlainTextResponse("not here", 404)(scope, receive, send)
+            return
+        if path == UPLOAD and sum(1 for _ in self.uploads.glob("*/*")) >= self.most:
+            await PlainTextResponse("too many are asking at once; try again", 429)(scope, receive, send)
             return
         await self.app(scope, receive, _Index(send) if path == "/" else _guarded(send))
 

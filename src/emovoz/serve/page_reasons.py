@@ -5,6 +5,9 @@ from base64 import b64encode
 from emovoz.explanation import Check, Explanation, WordScore
 from emovoz.serve.page_result import TEMPLATES, tints
 
+STRONGEST = 45
+"""Percent of a label's colour behind the word that speaks most for it; ink on more is hard to read."""
+
 
 def reasons_html(explanation: Explanation) -> str:
     """Which words spoke for the label, the picture with the seconds, and whether that is true."""
@@ -30,7 +33,7 @@ def no_reasons_html(sentence: str) -> str:
 def _word(word: WordScore, strongest: float) -> dict[str, object]:
     return {
         "text": word.text,
-        "weight": round(70 * max(word.score, 0.0) / strongest),
+        "weight": round(STRONGEST * max(word.score, 0.0) / strongest),
         "against": word.score < 0,
         "told": f"{word.score:+.2f} log-odds",
     }
