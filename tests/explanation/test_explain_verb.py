@@ -92,15 +92,15 @@ def test_words_whose_times_are_known_have_them(recognizer: Recognizer, demo: Cor
         words = (Word("Devuélveme", 0.1, 0.8, 0.9), Word("el", 0.8, 0.9, 0.9), Word("dinero.", 0.9, 1.5, 0.5))
         return Transcript("Devuélveme el dinero.", words, "es")
 
-    told = {"transcriber": transcriber}
-    explanation = recognizer.explain(str(demo.split("test").clips[0].audio), **told)
+    path = str(demo.split("test").clips[0].audio)
+    explanation = recognizer.explain(path, transcriber=transcriber)
     assert explanation.prediction.transcription == "Devuélveme el dinero."
     assert [(word.text, word.start, word.end) for word in explanation.words] == [
         ("Devuélveme", 0.1, 0.8),
         ("el", 0.8, 0.9),
         ("dinero.", 0.9, 1.5),
     ]
-    given = recognizer.explain(str(demo.split("test").clips[0].audio), text="hola", **told)
+    given = recognizer.explain(path, text="hola", transcriber=transcriber)
     assert [word.text for word in given.words] == ["hola"]
 
 
