@@ -1,15 +1,18 @@
 """Fixtures shared by all tests, doctests included: real encoders, tiny ones of the same classes, a trained model."""
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
-from emovoz import Corpus, ExportedRecognizer, Recognizer, SpeechEncoder, TextEncoder
+from emovoz import Clip, Corpus, ExportedRecognizer, Recognizer, SpeechEncoder, TextEncoder
 from emovoz.corpus import demo_corpus, load_audio
 from helpers import emovoz
+from served import Served, started
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -126,6 +129,42 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def recognizer(quickstart: Path) -> Recognizer:
+    """The model of quickstart."""
+    return Recognizer.from_pretrained(quickstart / "model")
+
+
+@pytest.fixture(scope="session")
+def clips(demo: Corpus) -> list[Clip]:
+    """Demo clips of voices that it has not learned from."""
+    return list(demo.split("test"))
+
+
+@pytest.fixture(scope="session")
+def served(quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A process that serves it, with the limits of everyday."""
+    with started(quickstart / "model", tmp_path_factory.mktemp("served")) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def client(served: Served) -> Iterator[httpx.Client]:
+    """Who asks it."""
+    with served.client() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def recordings(demo: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two demo clips."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for clip in demo.split("test").clips[:2]:
+        assert isinstance(clip.audio, Path)
+        shutil.copy(clip.audio, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def untrained(tiny_whisper: Path, tiny_bert: Path) -> Recognizer:
     """Of recipe default, on tiny encoders and means of three frames of speech."""
     from exports import recognizer_of, tiny
@@ -144,10 +183,11 @@ def exported(untrained: Recognizer, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(autouse=True)
 def _names_in_docstrings(request: pytest.FixtureRequest) -> None:
-    """What the examples in docstrings find: a saved `model`, a `recording`, and the demo corpus as `corpus`."""
+    """What examples in docstrings find: a saved `model`, a `recording`, a folder of `recordings`, and the `corpus`."""
     if isinstance(request.node, pytest.DoctestItem) and "model" in str(request.node.dtest.docstring):
         names = request.getfixturevalue("doctest_namespace")
         demo: Corpus = request.getfixturevalue("demo")
         names["corpus"] = demo
         names["recording"] = str(demo.split("test").clips[0].audio)
+        names["recordings"] = str(request.getfixturevalue("recordings"))
         names["model"] = str(request.getfixturevalue("quickstart") / "model")

@@ -2,24 +2,30 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from emovoz import Corpus
+from emovoz.corpus import load_audio
 from helpers import json_lines, write_manifest
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-SHELL = [block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if block.startswith("emovoz")]
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+SERVE = [block for block in BLOCKS if block.startswith(("emovoz serve", "curl"))]
+SHELL = [block for block in BLOCKS if block.startswith("emovoz") and block not in SERVE]
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory, demo: Corpus, tiny_whisper: Path) -> Path:
-    """my.csv, held-out.csv, my-audio/, recordings/, clip.wav; `emovoz` on the path; a hub model in the hub's cache."""
+    """What the README names: tables, folders and recordings; `emovoz` on the path; a hub model in the hub's cache."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "my-audio").mkdir()
     (folder / "recordings").mkdir()
@@ -34,6 +40,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, demo: Corpus, tiny_whisp
     for clip in parts["held-out.csv"][:3]:
         shutil.copy(str(clip.audio), folder / "recordings" / clip.id)
     shutil.copy(str(demo.clips[0].audio), folder / "clip.wav")
+    spoken = [load_audio(clip.audio) for clip in parts["held-out.csv"][:3] if isinstance(clip.audio, Path)]
+    pause = np.zeros(16000, np.float32)
+    soundfile.write(folder / "meeting.wav", np.concatenate([part for one in spoken for part in (one, pause)]), 16000)
     command = folder / "bin" / "emovoz"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from emovoz.cli import main; main()" "$@"\n')
@@ -46,6 +55,10 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, demo: Corpus, tiny_whisp
 
 
 def run(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
+
+
+def environment(folder: Path) -> dict[str, str]:
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     settings = {
         "PATH": path,
@@ -53,8 +66,7 @@ def run(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
         "HF_HUB_OFFLINE": "1",
         "EMOVOZ_CACHE": str(folder / "cache"),
     }
-    environment = {**os.environ, **settings}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return {**os.environ, **settings}
 
 
 def test_the_examples_of_the_command_line(workspace: Path) -> None:
@@ -65,6 +77,11 @@ def test_the_examples_of_the_command_line(workspace: Path) -> None:
     assert [line["id"] for line in labelled] == sorted(path.name for path in (workspace / "recordings").iterdir())
     assert all("label" in line for line in labelled)
     assert (workspace / "results" / "report.html").is_file()
+    assert (workspace / "why" / "explanation.png").is_file()
+    assert sorted(path.name for path in (workspace / "timelines").iterdir()) == [
+        f"meeting.{ending}" for ending in ("csv", "json", "png", "srt", "txt")
+    ]
+    assert (workspace / "meeting.srt").read_text(encoding="utf-8").count(" --> ") == 3
 
 
 def test_the_examples_of_python(workspace: Path) -> None:
@@ -74,8 +91,24 @@ def test_the_examples_of_python(workspace: Path) -> None:
         assert done.stdout.count(".ogg") >= 3
 
 
+def test_the_service(workspace: Path) -> None:
+    serve, ask = SERVE
+    with subprocess.Popen(
+        [*shlex.split(serve, comments=True), "--port", "0"],
+        cwd=workspace, env=environment(workspace), executable=str(workspace / "bin" / "emovoz"),
+        stderr=subprocess.PIPE, text=True,
+    ) as service:  # fmt: skip
+        assert service.stderr is not None
+        address = next(found.group() for line in service.stderr if (found := re.search(r"http://\S+", line)))
+        done = run(workspace, ["bash", "-e", "-c", ask.replace("http://127.0.0.1:8000", address)])
+        service.terminate()
+    (line,) = json_lines(done.stdout)
+    assert line["label"] in line["scores"]
+    assert service.returncode == 0
+
+
 def test_every_verb_of_the_readme_was_tried() -> None:
     assert len(SHELL) >= 4
     assert len(PYTHON) == 1
-    for verb in ("audit", "train", "evaluate", "predict", "crossval", "recipes"):
+    for verb in ("audit", "train", "evaluate", "predict", "explain", "crossval", "recipes"):
         assert any(f"emovoz {verb}" in block for block in SHELL), verb

@@ -28,6 +28,7 @@ from emovoz.serve_cli import serve
 from emovoz.store_cli import Store, store_at
 from emovoz.store_cli import app as store_verbs
 from emovoz.train_cli import train
+from emovoz.transcribe_cli import transcribe
 
 __all__ = ["app", "main"]
 
@@ -224,6 +225,7 @@ def evaluate(
     _show(evaluation.results, as_json)
 
 
+app.command()(transcribe)
 app.command()(predict)
 app.command()(serve)
 app.command()(explain)

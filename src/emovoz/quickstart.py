@@ -9,7 +9,7 @@ from emovoz.evaluation import evaluate
 from emovoz.evaluation.text import summary
 from emovoz.files import check_folder
 from emovoz.inference import Prediction
-from emovoz.inference.recognizer import check_model_directory
+from emovoz.inference.model_folder import check_model_directory
 from emovoz.progress import say
 from emovoz.recipe import Recipe
 from emovoz.training import train

@@ -1,9 +1,13 @@
 """The verb `serve`."""
 
 import os
-from typing import Annotated
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from emovoz.transcription import Transcriber
 
 KEY = "EMOVOZ_API_KEY"
 
@@ -18,10 +22,22 @@ def serve(
     max_mb: Annotated[float, typer.Option(help="Megabytes of a request.")] = 50.0,
     max_waiting: Annotated[int, typer.Option(help="Clips that may wait; more are told to try again.")] = 64,
     timeout: Annotated[float, typer.Option(help="Seconds that a request may wait for its answer.")] = 120.0,
+    asr: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Recogniser of words for requests that ask for it; whisper-base, where the extra asr is installed.",
+        ),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help="Spoken in all recordings, such as es; detected in each otherwise."),
+    ] = None,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Name under which it may be asked, such as that of a proxy; repeatable."),
     ] = None,
+    page: Annotated[bool, typer.Option(help="The web page beside the API.")] = True,
 ) -> None:
     """HTTP API and web page (docs/serving.md); a key in the variable EMOVOZ_API_KEY is wanted of all who ask."""
     from emovoz import InputError, Recognizer
@@ -29,6 +45,7 @@ def serve(
 
     try:
         from emovoz.serve import ServeSettings, make_app
+        from emovoz.serve.page import mount
         from emovoz.serve.run import bound, is_loopback, run
     except ModuleNotFoundError as error:
         raise InputError(f"emovoz serve needs {error.name}: pip install 'emovoz[serve]'") from error
@@ -43,4 +60,24 @@ def serve(
     with bound(host, port) as listening:
         if not is_loopback(host) and settings.api_key is None:
             say(f"anybody who reaches {host} can use this service: set {KEY}, or let a proxy ask who they are")
-        run(make_app(Recognizer.from_pretrained(model), settings), listening)
+        app = make_app(Recognizer.from_pretrained(model), settings, _transcriber(asr, language))
+        if page:
+            mount(app, app.state.service)
+        run(app, listening)
+
+
+def _transcriber(name: str | None, language: str | None) -> "Transcriber | None":
+    """The one asked for; where none is, the usual one if it is here."""
+    from emovoz import InputError
+    from emovoz.progress import say
+    from emovoz.transcription import Transcriber
+
+    if name is None and language is None and find_spec("faster_whisper") is None:
+        return None
+    try:
+        return Transcriber.load(name or "whisper-base", language)
+    except InputError as error:
+        if name is not None or language is not None:
+            raise
+        say(f"no words will be recognised: {error}")
+        return None

@@ -34,7 +34,7 @@ def train(
 ) -> None:
     """Train a recogniser; without --dev a part of the corpus, with other speakers where known, serves as dev."""
     from emovoz import train as train_recognizer
-    from emovoz.inference.recognizer import CARD, check_model_directory
+    from emovoz.inference.model_folder import CARD, check_model_directory
     from emovoz.inference.thresholds import told
     from emovoz.progress import say
     from emovoz.training.checkpoints import checkpoint_beside, has_checkpoint, remove_checkpoint

@@ -1,6 +1,6 @@
 """Audio of any rate and channel count, decoded to mono at the rate an encoder wants."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +161,22 @@ def finite(samples: np.ndarray) -> np.ndarray:
 
 def _at_rate(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     return np.ascontiguousarray(samples if rate == wanted else soxr.resample(samples, rate, wanted, quality="VHQ"))
+
+
+def resampled(blocks: Iterable[np.ndarray], rate: int, wanted: int) -> Iterator[np.ndarray]:
+    """Blocks [time] that go on from each other, at another rate: together what the whole would be at once.
+
+    >>> ramp = np.linspace(0, 1, 800, dtype=np.float32)
+    >>> sum(len(block) for block in resampled(np.split(ramp, 8), 8000, 16000))
+    1600
+    """
+    if rate == wanted:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(rate, wanted, 1, dtype="float32", quality="VHQ")
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
 
 def bounds_of(recording: Recording, start: float | None, end: float | None) -> tuple[int, int]:

@@ -20,6 +20,7 @@ class Clip:
         label: the emotion, None where unknown.
         speaker, split, language: None where unknown.
         word_times: (start, end) of each word of the transcription, seconds from the clip's start; None where unknown.
+        transcription_fault: why words that were given with it cannot be used, None where nothing is wrong.
         extra: every other column of the manifest, for grouping.
         place: where the clip was read, for error messages.
 
@@ -37,6 +38,7 @@ class Clip:
     split: str | None = None
     language: str | None = None
     word_times: WordTimes | None = None
+    transcription_fault: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
     place: str | None = None
 

@@ -22,8 +22,10 @@ def modalities_of(clip: Clip, wanted: Iterable[str]) -> tuple[str, ...]:
 
 
 def lack_of(clip: Clip, wanted: Iterable[str]) -> ClipError | None:
-    """Why nothing of a clip can be used, None where something can."""
+    """Why a clip cannot be used: there is nothing, or its words cannot be read; None where it can."""
     used = tuple(dict.fromkeys(wanted))
+    if clip.transcription_fault and "text" in used:
+        return ClipError(clip.transcription_fault)
     if modalities_of(clip, used):
         return None
     missing = {"speech": "no audio", "text": "no transcription"}

@@ -45,6 +45,8 @@ def _predicted(given: Any) -> int:
     check_form(given.form)
     if given.adapt_speaker is not None:
         raise InputError("--adapt-speaker: an exported model does not adapt to a voice; predict with the model itself")
+    if given.transcribe:
+        raise InputError("--transcribe: an exported model is told the words; recognise them with the model itself")
     if given.batch_size < 1:
         raise InputError(f"--batch-size {given.batch_size}: at least 1")
     thresholds = read_thresholds(given.threshold)
@@ -74,4 +76,5 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold", action="append", default=[], metavar="LABEL=VALUE", help="For this label; repeatable."
     )
     parser.add_argument("--adapt-speaker", metavar="DIR", help=argparse.SUPPRESS)
+    parser.add_argument("--transcribe", action="store_true", help=argparse.SUPPRESS)
     return parser

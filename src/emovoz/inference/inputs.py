@@ -11,6 +11,7 @@ import numpy as np
 from emovoz.corpus import Clip, Corpus, Waveform, seconds_of
 from emovoz.corpus.class_folders import visible_files
 from emovoz.corpus.manifest import is_manifest
+from emovoz.corpus.sidecars import with_sidecar, without_sidecars
 from emovoz.errors import ClipError, InputError
 
 BATCH_SECONDS = 240
@@ -26,6 +27,7 @@ def clips_of(
     """Clips of whatever is given, in order; a folder is walked through, file by file, by name.
 
     A file's id is its path as given; in a folder, its path in there, after the folder's own where several are given.
+    A text file of the same name beside a recording holds its words, unless a manifest tells them.
 
     Args:
         inputs: one input or several.
@@ -57,9 +59,9 @@ def clips_of(
     elif Path(inputs).is_dir():
         yield from _folder(Path(inputs))
     elif is_manifest(Path(inputs)):
-        yield from Corpus.from_manifest(inputs, audio_dir, audio=False, labels=False)
+        yield from map(with_sidecar, Corpus.from_manifest(inputs, audio_dir, audio=False, labels=False))
     else:
-        yield Clip(str(inputs), Path(inputs))
+        yield with_sidecar(Clip(str(inputs), Path(inputs)))
 
 
 def _waveform(samples: Waveform | np.ndarray, rate: int | None) -> Waveform:
@@ -81,7 +83,7 @@ def with_text(clips: Iterable[Clip], text: str | None) -> Iterator[Clip]:
     for i, clip in enumerate(clips):
         if text is not None and i:
             raise InputError("a text can be given for one clip only; put the texts of several into a manifest")
-        yield clip if text is None else replace(clip, transcription=text, word_times=None)
+        yield clip if text is None else replace(clip, transcription=text, word_times=None, transcription_fault=None)
 
 
 def seconds_heard(clip: Clip) -> float | None:
@@ -115,8 +117,8 @@ def with_stdin(inputs: Iterable[str]) -> Iterator[str]:
 
 
 def _folder(folder: Path) -> Iterator[Clip]:
-    files = list(visible_files(folder))
+    files = list(without_sidecars(visible_files(folder)))
     if not files:
         raise InputError(f"{folder}: no files in this folder")
     for path in files:
-        yield Clip(path.relative_to(folder).as_posix(), path)
+        yield with_sidecar(Clip(path.relative_to(folder).as_posix(), path))

@@ -21,11 +21,20 @@ def json_lines(predictions: Iterable[Prediction], labels: Sequence[str]) -> Line
 
 def csv_lines(predictions: Iterable[Prediction], labels: Sequence[str]) -> Lines:
     """(line, prediction): a header, which belongs to no prediction, and a row each."""
-    scores = [f"score_{label}" for label in labels]
-    yield _row(["id", "label", "seconds", "transcription", "modalities", "error", *scores]), None
+    yield csv_row(column_names(labels)), None
     for one in predictions:
-        cells = [one.id, one.label, one.seconds, one.transcription, "+".join(one.modalities), one.error]
-        yield _row([*cells, *(one.scores.get(label) for label in labels)]), one
+        yield csv_row(cells_of(one, labels)), one
+
+
+def column_names(labels: Sequence[str]) -> list[str]:
+    """Of a table of predictions by a recogniser that tells these labels apart."""
+    return ["id", "label", "seconds", "transcription", "modalities", "error", *(f"score_{label}" for label in labels)]
+
+
+def cells_of(one: Prediction, labels: Sequence[str]) -> list[Any]:
+    """A prediction as a row of that table."""
+    cells = [one.id, one.label, one.seconds, one.transcription, "+".join(one.modalities), one.error]
+    return [*cells, *(one.scores.get(label) for label in labels)]
 
 
 WRITERS: dict[str, Callable[[Iterable[Prediction], Sequence[str]], Lines]] = {"jsonl": json_lines, "csv": csv_lines}
@@ -48,7 +57,8 @@ def print_each(predictions: Iterable[Prediction], labels: Sequence[str], form: s
     return 2 if failed else 0
 
 
-def _row(cells: Sequence[Any]) -> str:
+def csv_row(cells: Sequence[Any]) -> str:
+    """Cells as a row, without an end of line; None is an empty cell."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="").writerow(["" if cell is None else cell for cell in cells])
     return text.getvalue()

@@ -11,28 +11,40 @@ import numpy as np
 
 from emovoz.corpus import Clip
 from emovoz.encoders.pretrained import quiet_transformers
-from emovoz.encoders.sources import download
 from emovoz.errors import ClipError, InputError
-from emovoz.exported.card import is_export
 from emovoz.features import ClipFeatures, FrozenEncoders, LongClipFeatures, encode_clips
-from emovoz.files import check_folder, put_in_place
+from emovoz.files import put_in_place
 from emovoz.inference.adaptation import adapted, advise, check_adapts
+from emovoz.inference.display import recognizer_html
 from emovoz.inference.inputs import Inputs, batches, clips_of, seconds_heard, with_text
-from emovoz.inference.prediction import Prediction
+from emovoz.inference.listening import listener_of
+from emovoz.inference.model_folder import (
+    CARD,
+    FORMAT,
+    check_adapters,
+    check_model_directory,
+    encoder_faults,
+    folder_of,
+    read_card,
+)
+from emovoz.inference.prediction import Prediction, Predictor
 from emovoz.inference.scores import decided, pooled
+from emovoz.inference.table import folder_table
 from emovoz.inference.temperature import temperature_faults, tempered
 from emovoz.inference.thresholds import decisions, threshold_faults, threshold_row
+from emovoz.inference.timeline import Timeline
 from emovoz.inference.training_data import TrainingData
+from emovoz.inference.transcribing import transcribing
 from emovoz.model import EmotionHead
-from emovoz.model.tuned import adapter_folder, load_head, save_head, tuned_layers, untrained_layers
-from emovoz.progress import say
+from emovoz.model.tuned import load_head, save_head, tuned_layers, untrained_layers
 from emovoz.recipe import RECIPE, Recipe
+from emovoz.utterances.limits import Limits
 
 if TYPE_CHECKING:
-    from emovoz.explanation import Explanation
+    from pandas import DataFrame
 
-CARD = "recognizer.json"
-FORMAT = 1
+    from emovoz.explanation import Explanation
+    from emovoz.transcription import Transcriber
 
 
 class Recognizer:
@@ -101,15 +113,15 @@ class Recognizer:
             InputError: no model there, a temperature or thresholds that cannot be, or encoders here that are not those
                 it was trained with.
         """
-        directory = _directory(str(source))
-        card = _read_card(directory)
+        directory = folder_of(str(source))
+        card = read_card(directory)
         recipe = Recipe.load(directory / RECIPE)
         encoders = FrozenEncoders.of(recipe)
-        faults = list(_encoder_faults(directory, card["encoders"], encoders))
+        faults = list(encoder_faults(directory, card["encoders"], encoders))
         if faults:
             raise InputError(faults)
         head = load_head(directory, untrained_layers(encoders))
-        _check_adapters(directory, card["encoders"], head)
+        check_adapters(directory, card["encoders"], head)
         temperature, thresholds = card.get("temperature"), card.get("thresholds")
         faults = [*temperature_faults(temperature), *threshold_faults(thresholds or {}, head.config.labels)]
         if faults:
@@ -164,6 +176,7 @@ class Recognizer:
         batch_size: int = 16,
         thresholds: Mapping[str, float] | None = None,
         enrolment: Inputs | Iterable[Inputs] | None = None,
+        transcriber: "Transcriber | None" = None,
     ) -> list[Prediction]:
         """The emotion of each clip; a clip that cannot be judged gets a prediction with an error.
 
@@ -178,6 +191,7 @@ class Recognizer:
                 without one has 0.5. The label with the largest multiple of its threshold is the decision.
             enrolment: unlabelled clips of the one voice that all inputs are of, as files, folder, manifest or `Clip`s;
                 the speech is adapted to it (docs/adaptation.md). The inputs themselves tell nothing of the voice.
+            transcriber: recognises the words of clips that come without (docs/transcripts.md).
 
         Raises:
             InputError: clips to enrol that cannot be used, or a model that cannot adapt; a manifest with faults,
@@ -193,7 +207,23 @@ class Recognizer:
         """
         clips = with_text(clips_of(inputs, audio_dir=audio_dir, rate=rate), text)
         voices = None if enrolment is None else clips_of(enrolment, audio_dir=audio_dir, rate=rate)
-        return list(self.predict_each(clips, batch_size=batch_size, thresholds=thresholds, enrolment=voices))
+        predictions = self.predict_each(
+            clips, batch_size=batch_size, thresholds=thresholds, enrolment=voices, transcriber=transcriber
+        )
+        return list(predictions)
+
+    def predict_folder(self, folder: str | Path, **settings: Any) -> "DataFrame":
+        """The emotion of each file in a folder and below, as a table by their names; settings as of `predict`.
+
+        >>> table = Recognizer.from_pretrained(model).predict_folder(recordings)
+        >>> table.columns[:3].tolist(), bool(table["score_joy"].between(0, 1).all())
+        (['id', 'label', 'seconds'], True)
+        """
+        return folder_table(self, Path(folder), **settings)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return recognizer_html(self)
 
     def explain(self, inputs: Inputs, *, label: str | None = None, **words: Any) -> "Explanation":
         """Why one clip is judged so: which seconds and words, how much each modality counted, and a check of it.
@@ -221,13 +251,66 @@ class Recognizer:
         batch_size: int = 16,
         thresholds: Mapping[str, float] | None = None,
         enrolment: Iterable[Clip] | None = None,
+        transcriber: "Transcriber | None" = None,
     ) -> Iterator[Prediction]:
         """Predictions one after the other, as they come; see `predict`."""
-        limits = threshold_row({**(self.thresholds or {}), **(thresholds or {})}, self.labels)
+        predictor = self.predictor(batch_size=batch_size, thresholds=thresholds, enrolment=enrolment)
+        return (transcribing(predictor, transcriber) if transcriber else predictor)(clips)
+
+    def predictor(
+        self,
+        *,
+        batch_size: int = 16,
+        thresholds: Mapping[str, float] | None = None,
+        enrolment: Iterable[Clip] | None = None,
+    ) -> Predictor:
+        """What gives predictions of clips, for those who ask more than once; see `predict`."""
+        limits = self.threshold_row(thresholds)
         if enrolment is None:
             advise(self.recipe, "name their folder with --adapt-speaker")
         voice = None if enrolment is None else self._voice(enrolment, batch_size)
-        return self._predictions(clips, batch_size, limits, voice)
+        return lambda clips: self._predictions(clips, batch_size, limits, voice)
+
+    def threshold_row(self, thresholds: Mapping[str, float] | None = None) -> np.ndarray:
+        """The threshold of each label [labels]: the one given, else the model's own, else 0.5."""
+        return threshold_row({**(self.thresholds or {}), **(thresholds or {})}, self.labels)
+
+    def predict_timeline(
+        self,
+        recording: Inputs,
+        *,
+        rate: int | None = None,
+        limits: Limits | None = None,
+        smooth: float = 0.0,
+        transcriber: "Transcriber | None" = None,
+        thresholds: Mapping[str, float] | None = None,
+        enrolment: Inputs | Iterable[Inputs] | None = None,
+    ) -> Timeline:
+        """The emotions of a recording of any length, utterance by utterance, in memory that does not grow with it.
+
+        Args:
+            recording: a file, samples (`Waveform`, or an array with its `rate`), or a `Clip`.
+            rate: of samples that come as an array [time] or [time, channel], Hz.
+            limits: what makes an utterance.
+            smooth: seconds within which neighbours count (see `emovoz.inference.smoothing`); 0 leaves each as it is.
+            transcriber: recognises the words, which the model then reads.
+            thresholds, enrolment: see `predict`.
+
+        Raises:
+            InputError: see `predict`; more than one recording, or a model without ears and no transcriber.
+
+        >>> timeline = Recognizer.from_pretrained(model).predict_timeline(recording)
+        >>> [(segment.start, segment.label in timeline.labels) for segment in timeline.segments]
+        [(0.0, True)]
+        """
+        clips = list(clips_of(recording, rate=rate))
+        if len(clips) != 1:
+            raise InputError(f"{len(clips)} recordings where one is wanted: a timeline is of one")
+        voice = None if enrolment is None else clips_of(enrolment, rate=rate)
+        listener = listener_of(
+            self, limits=limits, smooth=smooth, transcriber=transcriber, thresholds=thresholds, enrolment=voice
+        )
+        return listener.timeline(clips[0])
 
     def _voice(self, enrolment: Iterable[Clip], batch_size: int) -> list[ClipFeatures]:
         """The pooled clips by which a voice is known."""
@@ -314,67 +397,3 @@ class Recognizer:
             "history": self.history,
             "held_out": self.held_out,
         }
-
-
-def check_model_directory(target: Path) -> None:
-    """Raise InputError unless a model may be written there: nothing, an empty folder, or an earlier model."""
-    check_folder(target.resolve().parent)
-    if target.is_dir() and any(target.iterdir()) and not (target / CARD).is_file():
-        raise InputError(f"{target}: holds something that is no emovoz model; choose another folder for the model")
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{target}: is a file; choose a folder for the model")
-
-
-def _directory(source: str) -> Path:
-    if source and Path(source).is_dir():
-        return Path(source)
-    if source.count("/") != 1 or source.startswith((".", "/", "~")):
-        raise InputError(f"no model {source!r}: give a folder that emovoz train has written, or a hub id")
-    return download(source)
-
-
-def _read_card(directory: Path) -> dict[str, Any]:
-    try:
-        card = json.loads((directory / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        if is_export(directory):
-            raise InputError(
-                f"{directory}: an export, not the model itself; emovoz predict and emovoz.ExportedRecognizer take it"
-            ) from error
-        raise InputError(f"{directory}: not an emovoz model (no usable {CARD})") from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        raise InputError(f"{directory}: a model format that this version of emovoz does not read; update emovoz")
-    return card
-
-
-def _encoder_faults(directory: Path, trained: dict[str, Any], encoders: FrozenEncoders) -> Iterator[str]:
-    for name, branch in encoders.branches.items():
-        wanted = trained.get(name, {})
-        if wanted.get("fingerprint") == branch.encoder.fingerprint:
-            continue
-        precisions = {one: precision for precision, one in branch.encoder.kindred.items()}
-        learned_in = precisions.get(str(wanted.get("fingerprint")))
-        if learned_in:
-            own = precisions[branch.encoder.fingerprint]
-            say(
-                f"{directory}: learned from {name} features computed in {learned_in}, and is given those of the same "
-                f"encoder in {own}, which differ little; EMOVOZ_PRECISION={learned_in} computes them alike"
-            )
-        else:
-            yield (
-                f"{directory}: trained on {name} features of {wanted.get('model')} from {wanted.get('source')} "
-                f"(fingerprint {str(wanted.get('fingerprint'))[:8]}), but {branch.model} from {branch.source} "
-                f"gives others ({branch.encoder.fingerprint[:8]}); install or download the same encoder, "
-                f"or train again with this one: emovoz train MANIFEST --recipe {directory}"
-            )
-
-
-def _check_adapters(directory: Path, trained: dict[str, Any], head: EmotionHead) -> None:
-    """Raise InputError where the adapters are not those that were tuned with this head."""
-    strange = [name for name, layers in tuned_layers(head).items() if layers.digest != trained[name].get("adapter")]
-    if strange:
-        raise InputError(
-            f"{directory / adapter_folder(name)}: not the adapters that were tuned with this head; copy the whole "
-            "folder of the model again"
-            for name in strange
-        )

@@ -18,10 +18,10 @@ from emovoz.serve.metrics import Metrics
 from emovoz.serve.refusal import RequestError
 from emovoz.serve.scratch import Scratch
 from emovoz.serve.settings import ServeSettings
+from emovoz.transcription import Transcriber
 
 DECODING = 2
 """Files decoded at once."""
-NO_WORDS = "this service recognises no words: it runs without the extra asr; send the text instead"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Service:
         transcriber: what recognises words, where that is asked for.
     """
 
-    def __init__(self, recognizer: Recognizer, settings: ServeSettings, transcriber: Any = None) -> None:
+    def __init__(self, recognizer: Recognizer, settings: ServeSettings, transcriber: Transcriber | None = None) -> None:
         self.recognizer, self.settings, self.transcriber = recognizer, settings, transcriber
         self.metrics = Metrics(lambda: self.queue.waiting)
         self.queue = Batcher(self._judged, settings, self.metrics.judged)
@@ -87,6 +87,16 @@ class Service:
             yield
         finally:
             self._received -= 1
+
+    def words(self) -> Transcriber:
+        """What recognises words.
+
+        Raises:
+            RequestError: there is nothing that does.
+        """
+        if self.transcriber is None:
+            raise RequestError(422, "this service recognises no words (it runs without the extra asr); send the text")
+        return self.transcriber
 
     async def answers(
         self, uploads: Sequence[Upload], *, how: Callable[[Clip], Any] | None = None, transcribe: bool = False
@@ -157,10 +167,9 @@ class Service:
         return next(self._judged([clip]))
 
     def _with_words(self, clip: Clip) -> Clip:
-        if self.transcriber is None:
-            raise RequestError(422, NO_WORDS)
         assert clip.audio is not None
-        return replace(clip, transcription=self.transcriber(load_audio(clip.audio)).text or None)
+        heard = self.words()(load_audio(clip.audio))
+        return replace(clip, transcription=heard.text or None, word_times=heard.word_times)
 
 
 def _failure(one: "Clip | Prediction") -> Prediction:

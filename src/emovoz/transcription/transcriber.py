@@ -7,15 +7,13 @@ import numpy as np
 
 from emovoz.corpus.loops import loop_in
 from emovoz.corpus.transcripts import normalised
-from emovoz.encoders.placement import compute_device
 from emovoz.errors import InputError, did_you_mean
-from emovoz.transcription.transcript import Transcript, Word
+from emovoz.transcription.transcript import SAMPLE_RATE, Transcript, Word
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
     from faster_whisper.transcribe import Segment
 
-SAMPLE_RATE = 16000
 MOST_COMPRESSIBLE = 2.4
 """Bytes of a text to those of it compressed, beyond which it repeats itself (Radford et al. 2022, section 4.5)."""
 _WITHOUT_BLANKS = ("zh", "ja", "th", "lo", "my", "yue")
@@ -32,10 +30,6 @@ class Transcriber:
 
     Raises:
         InputError: a language that the model does not know.
-
-    >>> transcriber = Transcriber.load("whisper-base", language="es")
-    >>> transcriber(np.zeros(16000, np.float32)).text
-    ''
     """
 
     def __init__(self, model: "WhisperModel", name: str, language: str | None = None) -> None:
@@ -58,6 +52,10 @@ class Transcriber:
 
         Raises:
             InputError: no such recogniser or language, or faster-whisper is not installed.
+
+        >>> transcriber = Transcriber.load("whisper-base", language="es")
+        >>> transcriber(np.zeros(16000, np.float32)).text
+        ''
         """
         try:
             from faster_whisper import WhisperModel
@@ -103,6 +101,8 @@ class Transcriber:
 def _placement() -> dict[str, Any]:
     """Where the model computes, how, and on how many processors."""
     import torch
+
+    from emovoz.encoders.placement import compute_device
 
     device = compute_device()
     if device.type == "cuda":

@@ -1,9 +1,12 @@
 """Transcript: what was recognised in a clip."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from emovoz.corpus.word_times import WordTimes
+
+SAMPLE_RATE = 16000
+"""Hz, of what is recognised."""
 
 
 @dataclass(frozen=True)
@@ -14,12 +17,19 @@ class Word:
         text: with the punctuation that belongs to it.
         start, end: seconds from the clip's start.
         probability: that the recogniser gives it, from 0 to 1.
+
+    >>> Word("No.", 0.1, 0.3, 0.9).to_dict()
+    {'text': 'No.', 'start': 0.1, 'end': 0.3, 'probability': 0.9}
     """
 
     text: str
     start: float
     end: float
     probability: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -45,11 +55,3 @@ class Transcript:
         if [word.text for word in self.words] != self.text.split():
             return None
         return tuple((word.start, word.end) for word in self.words)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As it is printed.
-
-        >>> Transcript("No.", (Word("No.", 0.1, 0.3, 0.9),), "es").to_dict()
-        {'language': 'es', 'words': [{'text': 'No.', 'start': 0.1, 'end': 0.3, 'probability': 0.9}]}
-        """
-        return {"language": self.language, "words": [dict(vars(word)) for word in self.words]}

@@ -14,7 +14,7 @@ class SpeechDetector:
     def __init__(self) -> None:
         threads = torch.get_num_threads()
         # the package's import leaves one thread to all of torch
-        from silero_vad import load_silero_vad
+        from silero_vad import load_silero_vad  # type: ignore[import-untyped]
 
         torch.set_num_threads(threads)
         self._model = load_silero_vad()
