@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ class SecondScore:
 
     Attributes:
         start, end: seconds from the start of the clip.
-        score: by how much the log-odds of the label fall where the half seconds that hold it are hidden; below zero
-            where it speaks against the label.
+        score: by how much more the log-odds of the label fall where the half seconds that hold it are hidden than
+            where others of the clip are; above zero it speaks for the label more than the rest does.
         attention: the share of the head's attention that it has; None where the pooling learns no attention.
     """
 
@@ -73,7 +74,9 @@ def second_scores(
     if not windows:
         return ()
     whole, hidden = judge.log_odds(features, _hidden(judge, clip, features, windows), label)
-    scores = by_stretch([float(whole - one) for one in hidden])
+    falls = [float(whole - one) for one in hidden]
+    # what is quiet anywhere may sound sad: that says nothing of where, so it is taken from all
+    scores = by_stretch([fall - fmean(falls) for fall in falls])
     shares = [None] * len(scores) if attention is None else _shares(attention, edges)
     return tuple(map(SecondScore, edges, edges[1:], scores, shares))
 
