@@ -136,3 +136,9 @@ def test_the_words_beside_a_file_are_read(untrained: Recognizer, demo: Corpus, t
     assert json.loads(done.stdout)["modalities"] == ["speech", "text"]
     given = CliRunner().invoke(app, [*arguments, "--text", "otra  cosa"], catch_exceptions=False)
     assert [word["text"] for word in json.loads(given.stdout)["explanation"]["words"]] == ["otra", "cosa"]
+
+
+def test_a_dollar_sign_begins_no_formula(untrained: Recognizer) -> None:
+    formula = r"$\no{formula$"
+    explanation = untrained.explain(Clip(formula, transcription=f"{formula} {formula} alegría"))
+    assert explanation.png()[:4] == b"\x89PNG"
