@@ -2,15 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
-from emovoz import Corpus, ExportedRecognizer, Recognizer, SpeechEncoder, TextEncoder
+from emovoz import Clip, Corpus, ExportedRecognizer, Recognizer, SpeechEncoder, TextEncoder
 from emovoz.corpus import demo_corpus, load_audio
 from helpers import emovoz
+from served import Served, started
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -124,6 +126,32 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (out / "printed.txt").write_text(done.stdout)
     return out
+
+
+@pytest.fixture(scope="session")
+def recognizer(quickstart: Path) -> Recognizer:
+    """The model of quickstart."""
+    return Recognizer.from_pretrained(quickstart / "model")
+
+
+@pytest.fixture(scope="session")
+def clips(demo: Corpus) -> list[Clip]:
+    """Demo clips of voices that it has not learned from."""
+    return list(demo.split("test"))
+
+
+@pytest.fixture(scope="session")
+def served(quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A process that serves it, with the limits of everyday."""
+    with started(quickstart / "model", tmp_path_factory.mktemp("served")) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def client(served: Served) -> Iterator[httpx.Client]:
+    """Who asks it."""
+    with served.client() as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-import uvicorn
 
 from emovoz import Recognizer
-from emovoz.serve import ServeSettings, Service, make_app
+
+if TYPE_CHECKING:
+    from emovoz.serve import Service
 
 PATIENCE = 120.0
 """Seconds: far more than anything takes, on a machine that others keep busy."""
@@ -77,8 +78,12 @@ def _address(process: "subprocess.Popen[str]") -> str:
 
 
 @contextmanager
-def serving(recognizer: Recognizer, **limits: Any) -> Iterator[tuple[httpx.Client, Service]]:
+def serving(recognizer: Recognizer, **limits: Any) -> Iterator[tuple[httpx.Client, "Service"]]:
     """An application with limits, asked through a real socket, and its service."""
+    import uvicorn
+
+    from emovoz.serve import ServeSettings, make_app
+
     app = make_app(recognizer, ServeSettings(**limits))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, ws="none", log_level="warning", access_log=False))

@@ -13,7 +13,9 @@ from emovoz.lookup_cli import AsJson
 def explain(
     model: Annotated[str, typer.Argument(help="Model folder or hub id.")],
     clip: Annotated[str, typer.Argument(metavar="CLIP", help="An audio file, of at most a minute.")],
-    text: Annotated[str | None, typer.Option(help="What is said.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="What is said, in the place of a .txt of the same name beside it.")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="What to explain in the place of the decision.")] = None,
     start: Annotated[float | None, typer.Option(help="Where the part to explain begins, seconds.", min=0)] = None,
     end: Annotated[float | None, typer.Option(help="Where it ends, seconds.", min=0)] = None,
@@ -22,12 +24,13 @@ def explain(
 ) -> None:
     """Tell which seconds and words of a clip carried the decision, how much each modality counted, and check it."""
     from emovoz import Clip, Recognizer
+    from emovoz.corpus.sidecars import with_sidecar
     from emovoz.explanation.text import told
     from emovoz.files import check_folder
 
     if out:
         check_folder(out)
-    given = Clip(clip, Path(clip), start=start, end=end)
+    given = with_sidecar(Clip(clip, Path(clip), start=start, end=end))
     explanation = Recognizer.from_pretrained(model).explain(given, text=text, label=label)
     if out:
         explanation.save(out)

@@ -14,11 +14,6 @@ from emovoz import Clip, Corpus, InputError, Recognizer, Waveform
 from emovoz.corpus import load_audio
 
 
-@pytest.fixture(scope="session")
-def recognizer(quickstart: Path) -> Recognizer:
-    return Recognizer.from_pretrained(quickstart / "model")
-
-
 def audio(clip: Clip) -> Path:
     assert isinstance(clip.audio, Path)
     return clip.audio

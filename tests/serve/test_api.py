@@ -144,3 +144,26 @@ def test_metrics_count_requests_by_route_and_never_by_what_people_make_up(client
 
 def test_it_is_well(client: httpx.Client) -> None:
     assert client.get("/healthz").json() == {"status": "ok", "waiting": 0}
+
+
+def test_a_timeline_has_a_label_for_each_utterance(
+    client: httpx.Client, recognizer: Recognizer, clips: list[Clip]
+) -> None:
+    line = asked(client, clips[0], timeline="true")
+    expected = recognizer.predict_timeline(path_of(clips[0])).to_dict()
+    assert line == {**expected, "id": path_of(clips[0]).name}
+    assert line["segments"]
+    answer = client.post("/v1/predict", files=parts(clips[:1]), data={"timeline": "true", "text": "hola"})
+    assert (answer.status_code, "takes no text" in answer.json()["error"]) == (400, True)
+
+
+def test_words_are_recognised_where_that_is_asked_for(client: httpx.Client, clips: list[Clip]) -> None:
+    (clip,) = (clip for clip in clips if clip.id == "voice07_fear_1.ogg")
+    line = asked(client, clip, transcribe="true")
+    assert "no puedo respirar" in line["transcription"]
+    assert line["modalities"] == ["speech", "text"]
+    assert line["scores"] == asked(client, clip, text=line["transcription"])["scores"]
+    given = asked(client, clip, transcribe="true", text="otra cosa")
+    assert given["transcription"] == "otra cosa"
+    segments = asked(client, clip, timeline="true", transcribe="true")["segments"]
+    assert any(segment["transcription"] for segment in segments)

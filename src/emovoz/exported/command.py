@@ -22,6 +22,8 @@ def predict(arguments: list[str]) -> int | None:
     """
     if not any(is_export(Path(argument)) for argument in arguments):
         return None
+    if "--timeline" in arguments:
+        raise InputError("--timeline: an exported model makes none; predict with the model itself")
     given = _parser().parse_intermixed_args(_joined(arguments))
     if not is_export(Path(given.model)):
         return None
@@ -45,6 +47,8 @@ def _predicted(given: Any) -> int:
     check_form(given.form)
     if given.adapt_speaker is not None:
         raise InputError("--adapt-speaker: an exported model does not adapt to a voice; predict with the model itself")
+    if given.transcribe:
+        raise InputError("--transcribe: an exported model is told the words; recognise them with the model itself")
     if given.batch_size < 1:
         raise InputError(f"--batch-size {given.batch_size}: at least 1")
     thresholds = read_thresholds(given.threshold)
@@ -74,4 +78,5 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold", action="append", default=[], metavar="LABEL=VALUE", help="For this label; repeatable."
     )
     parser.add_argument("--adapt-speaker", metavar="DIR", help=argparse.SUPPRESS)
+    parser.add_argument("--transcribe", action="store_true", help=argparse.SUPPRESS)
     return parser

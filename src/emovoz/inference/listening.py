@@ -19,7 +19,7 @@ from emovoz.inference.smoothing import Decision, smoothed, weighted_mean
 from emovoz.inference.spoken import Spoken, spoken
 from emovoz.inference.thresholds import decisions
 from emovoz.inference.timeline import Timeline
-from emovoz.progress import progress
+from emovoz.progress import progress, say
 from emovoz.utterances import Limits, utterances
 from emovoz.utterances.speech import RATE
 
@@ -53,12 +53,15 @@ class Listener:
     smooth: float = 0.0
     transcriber: "Transcriber | None" = None
 
-    def segments(self, blocks: Iterable[np.ndarray], *, live: bool = True) -> Iterator[Segment]:
+    def segments(
+        self, blocks: Iterable[np.ndarray], *, live: bool = True, language: str | None = None
+    ) -> Iterator[Segment]:
         """The segments of a recording, in order of time, in memory that does not grow with it.
 
         Args:
             blocks: the recording, float32 [time] each, at 16 kHz.
             live: it is still going on, so that words are recognised as soon as an utterance is over.
+            language: that is spoken, where it is known.
 
         Raises:
             whatever the blocks raise.
@@ -68,7 +71,9 @@ class Listener:
         if transcriber is None:
             worded: Iterator[Spoken] = map(Spoken, found)
         else:
-            worded = spoken(found, lambda samples: transcriber(samples).words, 0.0 if live else STRETCH_SECONDS)
+            worded = spoken(
+                found, lambda samples: transcriber(samples, language).words, 0.0 if live else STRETCH_SECONDS
+            )
         judged = _judged(worded, self.predictor)
         return smoothed(judged, self.smooth, self.decide) if self.smooth else judged
 
@@ -77,11 +82,13 @@ class Listener:
         faults: list[str] = []
         segments: list[Segment] = []
         envelope = Envelope(RATE)
+        if clip.transcription and self.transcriber is None:
+            say(f"{clip.id}: its words have no places in time, so it is judged by sound alone; see --transcribe")
         if clip.audio is None:
             faults.append("no audio: a timeline is of a recording")
         else:
             blocks = _watched(until_damaged(_blocks(clip), faults), envelope.add)
-            segments.extend(self.segments(blocks, live=False))
+            segments.extend(self.segments(blocks, live=False, language=clip.language))
         scores = weighted_mean((one.seconds, one.scores) for one in segments if one.error is None)
         words = " ".join(one.transcription for one in segments if one.transcription)
         return Timeline(

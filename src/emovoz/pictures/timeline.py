@@ -84,6 +84,8 @@ def _plain(axes: Axes, seconds: float, paint: Look) -> None:
     step = next((step for step in _STEPS if seconds / step <= _TICKS), _STEPS[-1] * 2)
     ticks = np.arange(0, seconds + step / 1000, step)
     axes.set_xticks(ticks, [clock(tick) for tick in ticks])
+    if ticks[-1] > 0.97 * seconds:
+        axes.get_xticklabels()[-1].set_horizontalalignment("right")
     axes.tick_params(length=0, colors=paint.muted, labelsize=10, pad=5)
 
 
@@ -103,8 +105,8 @@ def _draw_wave(axes: Axes, timeline: "Timeline", colour: dict[str, str], paint: 
         _draw_outline(axes, timeline, timeline.envelope, colour, paint)
     if not timeline.segments:
         told = timeline.error or "no speech found"
-        placed = {"transform": axes.transAxes, "ha": "center", "va": "center", "bbox": {"color": paint.paper}}
-        axes.text(0.5, 0.43, told, color=paint.muted, size=12, **placed)
+        placed: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+        axes.text(0.5, 0.43, told, color=paint.muted, size=12, bbox={"color": paint.paper}, **placed)
 
 
 def _draw_outline(axes: Axes, timeline: "Timeline", envelope: "Envelope", colour: dict[str, str], paint: Look) -> None:
@@ -118,7 +120,7 @@ def _draw_outline(axes: Axes, timeline: "Timeline", envelope: "Envelope", colour
     middles = (highs + lows) / loudest / 2
     # silence is a line, and not a gap
     halves = np.maximum((highs - lows) / loudest, 0.012) / 2
-    bars = _bars(starts, starts + width, middles - halves, middles + halves, list(shades), antialiaseds=False)
+    bars = _bars(starts, starts + width, middles - halves, middles + halves, list(shades))
     axes.add_collection(bars)
 
 
@@ -133,7 +135,7 @@ def _bars(
     bottoms, tops = np.broadcast_to(bottoms, lefts.shape), np.broadcast_to(tops, lefts.shape)
     corners = [(lefts, bottoms), (rights, bottoms), (rights, tops), (lefts, tops)]
     vertices = np.stack([np.stack(corner, axis=-1) for corner in corners], axis=1)
-    return PolyCollection(list(vertices), facecolors=list(shades), linewidths=0, **kind)
+    return PolyCollection(list(vertices), facecolors=list(shades), linewidths=0, antialiaseds=False, **kind)
 
 
 def _name(axes: Axes, one: "Segment", shade: str, seconds: float) -> None:
@@ -157,7 +159,8 @@ def _draw_curves(axes: Axes, timeline: "Timeline", colour: dict[str, str], paint
         between = [(one[1], other[0]) for one, other in pairwise(levels)]
         chosen = [max(scores, key=lambda name: scores[name]) == label for _, _, scores in strokes]
         axes.add_collection(LineCollection(between, colors=colour[label], linewidths=1.1, alpha=0.45))
-        widths = [3.4 if here else 1.8 for here in chosen]
+        thin = 1.8 if len(strokes) < 60 else 1.1
+        widths = [1.9 * thin if here else thin for here in chosen]
         axes.add_collection(
             LineCollection(levels, colors=colour[label], linewidths=widths, capstyle="round", zorder=2.5)
         )

@@ -47,7 +47,7 @@ def make_app(
         yield
         await asyncio.to_thread(service.close)
 
-    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, **openapi.ABOUT)
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False, **openapi.ABOUT)
     app.state.service = service
     _add_judgements(app, service)
     _add_facts(app, service)
@@ -104,16 +104,18 @@ async def _answered(request: Request, service: Service, *, most: int) -> list[di
 
 
 async def _judged(service: Service, wanted: Asked) -> list[Any]:
+    how = _timeline_of(service, wanted) if wanted.timeline else None
     try:
-        return await service.answers(wanted.uploads, how=_how(service, wanted), transcribe=wanted.transcribe)
+        return await service.answers(wanted.uploads, how=how, transcribe=wanted.transcribe and how is None)
     except InputError as error:
         raise RequestError(422, str(error)) from error
 
 
-def _how(service: Service, wanted: Asked) -> Callable[[Clip], Any] | None:
-    if not wanted.timeline:
-        return None
-    raise RequestError(422, "this service makes no timelines yet")
+def _timeline_of(service: Service, wanted: Asked) -> Callable[[Clip], Any]:
+    if any(upload.text is not None for upload in wanted.uploads):
+        raise RequestError(400, "a timeline takes no text: its words are recognised, with transcribe")
+    transcriber = service.words() if wanted.transcribe else None
+    return lambda clip: service.recognizer.predict_timeline(clip, transcriber=transcriber)
 
 
 async def _gone(request: Request) -> None:

@@ -17,10 +17,13 @@ _FAILURE: dict[str, Any] = {"id": "b.wav", "error": "silent: no sample rises abo
 
 
 class Line(BaseModel):
-    """A clip's emotion: one line of `emovoz predict`. With `timeline` it has `segments` too."""
+    """A clip's emotion: one line of `emovoz predict`. With `timeline` it has `segments` too.
+
+    There is no label where a timeline has no segments, because nobody speaks.
+    """
 
     id: str
-    label: str
+    label: str | None
     scores: dict[str, float]
     seconds: float | None
     transcription: str | None

@@ -22,7 +22,6 @@ from emovoz.transcription import Transcriber
 
 DECODING = 2
 """Files decoded at once."""
-NO_WORDS = "this service recognises no words: it runs without the extra asr; send the text instead"
 
 
 @dataclass(frozen=True)
@@ -88,6 +87,16 @@ class Service:
             yield
         finally:
             self._received -= 1
+
+    def words(self) -> Transcriber:
+        """What recognises words.
+
+        Raises:
+            RequestError: there is nothing that does.
+        """
+        if self.transcriber is None:
+            raise RequestError(422, "this service recognises no words (it runs without the extra asr); send the text")
+        return self.transcriber
 
     async def answers(
         self, uploads: Sequence[Upload], *, how: Callable[[Clip], Any] | None = None, transcribe: bool = False
@@ -158,10 +167,8 @@ class Service:
         return next(self._judged([clip]))
 
     def _with_words(self, clip: Clip) -> Clip:
-        if self.transcriber is None:
-            raise RequestError(422, NO_WORDS)
         assert clip.audio is not None
-        heard = self.transcriber(load_audio(clip.audio))
+        heard = self.words()(load_audio(clip.audio))
         return replace(clip, transcription=heard.text or None, word_times=heard.word_times)
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ def _whole_lines(path: Path) -> Iterator[Any]:
             return
 
 
-def _csv(columns: list[str], rows: list[Mapping[str, str | None]]) -> str:
+def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, str | None]]) -> str:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()

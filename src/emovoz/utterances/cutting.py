@@ -59,9 +59,11 @@ class Cutter:
         self._run.append(probability)
         if probability >= BEGINS:
             self._quiet_from = None
-        elif probability < GOES_ON:
-            if self._quiet_from is None:
-                self._quiet_from = len(self._run) - 1
+        elif probability < GOES_ON and self._quiet_from is None:
+            self._quiet_from = len(self._run) - 1
+        # what is neither speech nor quiet could go on for ever
+        ends = probability < GOES_ON or len(self._run) > self._longest
+        if self._quiet_from is not None and ends:
             if (len(self._run) - 1 - self._quiet_from) * WINDOW >= self._limits.pause * RATE:
                 return self._ended(self._first + self._quiet_from * WINDOW)
         cuts = []
