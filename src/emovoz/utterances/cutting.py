@@ -63,15 +63,13 @@ class Cutter:
             self._quiet_from = len(self._run) - 1
         # what is neither speech nor quiet could go on for ever
         may_end = probability < GOES_ON or len(self._run) > self._longest
-        if self._quiet_from is not None and may_end and self._paused(self._quiet_from):
-            return self._ended(self._first + self._quiet_from * WINDOW)
+        quiet = self._quiet_from
+        if quiet is not None and may_end and (len(self._run) - 1 - quiet) * WINDOW >= self._limits.pause * RATE:
+            return self._ended(self._first + quiet * WINDOW)
         cuts = []
         while self._quiet_from is None and len(self._run) > self._longest:
             cuts.append(self._cut())
         return cuts
-
-    def _paused(self, quiet_from: int) -> bool:
-        return (len(self._run) - 1 - quiet_from) * WINDOW >= self._limits.pause * RATE
 
     def finish(self, total: int) -> list[Span]:
         """The utterance in which a recording of so many samples ends, where it ends in one."""
