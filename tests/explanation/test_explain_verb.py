@@ -90,7 +90,7 @@ def test_the_same_clip_has_the_same_explanation(recognizer: Recognizer, demo: Co
 
 
 def test_words_whose_times_are_known_have_them(recognizer: Recognizer, demo: Corpus) -> None:
-    def transcriber(samples: np.ndarray) -> Transcript:
+    def transcriber(samples: np.ndarray, language: str | None) -> Transcript:
         assert len(samples) == pytest.approx(2.1 * 16000, rel=0.3)
         words = (Word("Devuélveme", 0.1, 0.8, 0.9), Word("el", 0.8, 0.9, 0.9), Word("dinero.", 0.9, 1.5, 0.5))
         return Transcript("Devuélveme el dinero.", words, "es")

@@ -1,12 +1,9 @@
 """The web page: Gradio, mounted at / beside the API. All it shows and needs comes from this machine."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -27,7 +24,8 @@ def mount(app: FastAPI, service: Service) -> None:
         app: the service's.
         service: what judges, through the same queue and limits as the API.
     """
-    uploads = Path(tempfile.mkdtemp(prefix="emovoz-page-"))
+    uploads = service.scratch.folder / "page"
+    uploads.mkdir()
     # read when Gradio is imported and when its parts are made
     os.environ |= {"GRADIO_TEMP_DIR": str(uploads), "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False"}
     from gradio import mount_gradio_app
@@ -57,12 +55,9 @@ def mount(app: FastAPI, service: Service) -> None:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
-        try:
-            # that of what is mounted is not run by itself
-            async with before(app) as state, shell.router.lifespan_context(shell):
-                yield state
-        finally:
-            shutil.rmtree(uploads, ignore_errors=True)
+        # that of what is mounted is not run by itself
+        async with before(app) as state, shell.router.lifespan_context(shell):
+            yield state
 
     app.router.lifespan_context = lifespan
 
