@@ -142,3 +142,8 @@ def test_a_dollar_sign_begins_no_formula(untrained: Recognizer) -> None:
     formula = r"$\no{formula$"
     explanation = untrained.explain(Clip(formula, transcription=f"{formula} {formula} alegría"))
     assert explanation.png()[:4] == b"\x89PNG"
+
+
+def test_a_text_that_nobody_says_in_a_minute_is_refused(untrained: Recognizer) -> None:
+    with pytest.raises(InputError, match="book: has 301 words, and at most 300"):
+        untrained.explain(Clip("book", transcription="sol " * 301))
