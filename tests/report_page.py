@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from emovoz.evaluation.report import render_report
+from emovoz.evaluation.sounds import Sound
 
 LABELS = ["anger", "joy", "sadness"]
 
@@ -61,6 +62,26 @@ def hard(
     return {"id": clip, "label": label, "predicted": predicted, **chances, "speaker": speaker, "transcription": words}
 
 
+def mistake(clip: str, label: str, predicted: str, words: list[tuple[str, float]]) -> dict[str, Any]:
+    seconds = [{"start": i / 4, "end": (i + 1) / 4, "score": score} for i, score in enumerate([-0.2, 0.1, 0.4, -0.3])]
+    parts = {"together": 0.9, "alone": {"speech": 0.8, "text": 0.4}, "neither": 0.3}
+    evidence = {
+        "label": predicted,
+        "seconds": seconds,
+        "words": [{"text": text, "score": score} for text, score in words],
+        "modalities": {**parts, "evidence": {"speech": 2.25, "text": -0.5}},
+    }
+    return {**hard(clip, label, 0.01, predicted, 0.98, "spk03", "dicho"), "evidence": evidence}
+
+
+def chosen(value: Any, *scores: float) -> dict[str, Any]:
+    settings = [{"training.regularisation": one} for one in (value, "other")]
+    candidates = [
+        {"settings": one, "macro_f1": score} for one, score in zip(settings, scores or (0.6, 0.5), strict=True)
+    ]
+    return {"settings": settings[0], "macro_f1": 0.6, "by": "5 inner folds", "clips": 90, "candidates": candidates}
+
+
 def weights(*rows: tuple[int, float, float, float]) -> list[dict[str, float]]:
     return [dict(zip(("layer", "weight", "min", "max"), row, strict=True)) for row in rows]
 
@@ -91,7 +112,9 @@ def unlabelled_run() -> dict[str, Any]:
 class Page(HTMLParser):
     """What a browser would make of the report."""
 
-    def __init__(self, results: dict[str, Any], title: str = "emovoz report") -> None:
+    def __init__(
+        self, results: dict[str, Any], title: str = "emovoz report", sounds: dict[str, Sound] | None = None
+    ) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.rows: list[list[str]] = []
@@ -101,7 +124,7 @@ class Page(HTMLParser):
         self.style = ""
         self._inside: list[str] = []
         self._gap = False
-        self.feed(render_report(results, title=title))
+        self.feed(render_report(results, title=title, sounds=sounds or {}))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, {name: value or "" for name, value in attrs}))

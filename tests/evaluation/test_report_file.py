@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from emovoz.evaluation.report import render_report, write_report
-from report_page import Page, hard, one_run, unlabelled_run
+from emovoz.evaluation.sounds import Sound
+from report_page import Page, chosen, hard, mistake, one_run, unlabelled_run
 
 
 def test_recipe_can_be_copied_out_as_yaml() -> None:
@@ -30,12 +31,15 @@ def test_html_in_user_text_is_inert() -> None:
     run["folds"][0]["groups"] = [evil]
     run["speakers"][0]["speaker"] = evil
     run["hardest"] = [hard(evil, evil, 0.1, evil, 0.9, evil, evil)]
+    run["mistakes"] = [mistake(evil, evil, evil, [(evil, 0.5), (evil, -0.5)])]
+    run["history"][0]["selected"] = {**chosen(evil), "by": evil}
     run["seconds"] = {evil: 1.0}
-    page = Page({"runs": {evil: run, "other": one_run()}}, title=evil)
+    sounds = {evil: Sound("data:audio/mpeg;base64,AA==", (0.5, 1.0))}
+    page = Page({"runs": {evil: run, "other": one_run()}}, title=evil, sounds=sounds)
     assert not page.all("img")
     assert not page.all("script")
     assert not [given for _, given in page.elements if "onerror" in given]
-    assert page.text.count(evil) >= 16
+    assert page.text.count(evil) >= 22
 
 
 def test_names_that_run_from_right_to_left_do_not_turn_what_stands_beside_them() -> None:

@@ -249,9 +249,9 @@ def _selection(fits: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         for candidate in selected["candidates"]:
             found.setdefault(told(candidate["settings"]), []).append(candidate["macro_f1"])
     times = Counter(told(selected["settings"]) for selected in chosen)
-    rows = [{"settings": name, "times": times[name], **_range(scores)} for name, scores in found.items()]
-    ranked = sorted(rows, key=lambda row: (-row["times"], -row["mean"]))
-    return {"fits": len(chosen), "by": chosen[0]["by"], "rows": ranked} if chosen else None
+    ranked = sorted(found, key=lambda name: (-times[name], -statistics.fmean(found[name])))
+    rows = [{"settings": name, "times": times[name], **_range(found[name])} for name in ranked]
+    return {"fits": len(chosen), "by": chosen[0]["by"], "rows": rows} if chosen else None
 
 
 def _hardest(clips: Sequence[Mapping[str, Any]], sounds: Mapping[str, Sound]) -> dict[str, Any]:

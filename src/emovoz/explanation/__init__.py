@@ -5,7 +5,7 @@ from emovoz.explanation.evidence import Evidence, evidence_of
 from emovoz.explanation.explanation import Explanation
 from emovoz.explanation.judge import Judge
 from emovoz.explanation.modalities import Modalities
-from emovoz.explanation.recognition import LONGEST_SECONDS, clip_to_explain, explain, judge_of
+from emovoz.explanation.recognition import LONGEST_SECONDS, explain, explain_input, judge_of
 from emovoz.explanation.seconds import SecondScore
 from emovoz.explanation.words import WordScore
 
@@ -19,8 +19,8 @@ __all__ = [
     "Modalities",
     "SecondScore",
     "WordScore",
-    "clip_to_explain",
     "evidence_of",
     "explain",
+    "explain_input",
     "judge_of",
 ]

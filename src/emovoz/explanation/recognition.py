@@ -1,28 +1,30 @@
 """explain: a recogniser's decision for one clip, explained and checked."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emovoz.corpus import Clip, load_audio
+from emovoz.corpus import Clip
 from emovoz.errors import ClipError, InputError, did_you_mean
 from emovoz.explanation.check import DRAWS, SEED, check_seconds, check_words
 from emovoz.explanation.evidence import evidence_of
 from emovoz.explanation.explanation import Explanation
 from emovoz.explanation.judge import Features, Judge
 from emovoz.explanation.seconds import length_of
+from emovoz.explanation.words import words_of
 from emovoz.features import ClipFeatures, encode_clips
 from emovoz.inference.inputs import Inputs, clips_of, with_text
 from emovoz.inference.scores import inputs_of
 from emovoz.model.attention import attention_weights
+from emovoz.transcription.clips import Recognise, lacks_words, transcript_of, with_words
 
 if TYPE_CHECKING:
     from emovoz.inference import Recognizer
-    from emovoz.transcription import Transcriber
 
 LONGEST_SECONDS = 60.0
 """What lies in longer recordings is no one utterance, and the check encodes the clip twenty times."""
+MOST_WORDS = 300
+"""More are not said in a minute; the head decides anew without each."""
 
 
 def explain(
@@ -51,6 +53,11 @@ def explain(
             f"{did_you_mean(label, recognizer.labels)}"
         )
     _check_length(clip)
+    if len(words_of(clip)) > MOST_WORDS:
+        raise InputError(
+            f"{clip.describe()}: has {len(words_of(clip))} words, and at most {MOST_WORDS} can be explained; "
+            "name a part of it with its own words"
+        )
     (prediction,) = recognizer.predict(clip)
     found = next(encode_clips([clip], recognizer.encoders))
     if isinstance(found, ClipError):
@@ -66,34 +73,41 @@ def explain(
     return Explanation(prediction, evidence, {name: one for name, one in checks.items() if one is not None}, clip)
 
 
-def clip_to_explain(
-    inputs: Inputs,
+def explain_input(
+    recognizer: "Recognizer",
+    clip: Inputs,
     *,
     rate: int | None = None,
     text: str | None = None,
-    transcriber: "Transcriber | None" = None,
-) -> Clip:
-    """The one clip of what is given, with its words.
+    label: str | None = None,
+    transcriber: Recognise | None = None,
+) -> Explanation:
+    """Explain the decision for whatever is given, and check the explanation.
 
     Args:
-        inputs: a file, samples, or a `Clip`.
+        recognizer: what decides.
+        clip: a file, samples or a `Clip`, of at most a minute.
         rate: of samples that come as an array, Hz.
         text: what is said.
-        transcriber: hears what is said where nobody tells.
+        label: what to explain in the place of the decision.
+        transcriber: recognises what is said where nobody tells (`emovoz.transcription.Transcriber`).
 
     Raises:
-        InputError: several clips.
+        InputError: a clip that cannot be judged or is too long, several of them, or an unknown label.
+
+    >>> from emovoz import Recognizer
+    >>> explanation = Recognizer.from_pretrained(model).explain(recording, text="¡Devuélveme el dinero!")
+    >>> [word.text for word in explanation.words], sorted(explanation.modalities.evidence)
+    (['¡Devuélveme', 'el', 'dinero!'], ['speech', 'text'])
     """
-    clips = list(with_text(clips_of(inputs, rate=rate), text))
+    clips = list(with_text(clips_of(clip, rate=rate), text))
     if len(clips) != 1:
         raise InputError(f"one clip at a time can be explained, not {len(clips)}")
-    clip = clips[0]
-    if transcriber is None or clip.audio is None or clip.transcription:
-        return clip
-    _check_length(clip)
-    words = transcriber(load_audio(clip.audio, 16000, start=clip.start, end=clip.end)).words
-    texts = ["".join(word.text.split()) for word in words]
-    return replace(clip, transcription=" ".join(texts), word_times=tuple((word.start, word.end) for word in words))
+    given = clips[0]
+    if transcriber is not None and lacks_words(given):
+        _check_length(given)
+        given = with_words(given, transcript_of(given, transcriber))
+    return explain(recognizer, given, label=label)
 
 
 def judge_of(recognizer: "Recognizer") -> Judge:

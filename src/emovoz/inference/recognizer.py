@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from emovoz.explanation import Explanation
     from emovoz.transcription import Transcriber
+    from emovoz.transcription.clips import Recognise
 
 
 class Recognizer:
@@ -225,24 +226,19 @@ class Recognizer:
         """What a notebook shows."""
         return recognizer_html(self)
 
-    def explain(self, inputs: Inputs, *, label: str | None = None, **words: Any) -> "Explanation":
-        """Why one clip is judged so: which seconds and words, how much each modality counted, and a check of it.
+    def explain(
+        self,
+        clip: Inputs,
+        *,
+        rate: int | None = None,
+        text: str | None = None,
+        label: str | None = None,
+        transcriber: "Recognise | None" = None,
+    ) -> "Explanation":
+        """Why a clip is judged so, and a check of it; arguments as in `emovoz.explanation.explain_input`."""
+        from emovoz.explanation import explain_input
 
-        Args:
-            inputs: a file, samples or a `Clip`, of at most a minute.
-            label: what to explain in the place of the decision.
-            words: `text`, `transcriber` and `rate`, as in `emovoz.explanation.clip_to_explain`.
-
-        Raises:
-            InputError: a clip that cannot be judged or is too long, or an unknown label.
-
-        >>> explanation = Recognizer.from_pretrained(model).explain(recording, text="¡Devuélveme el dinero!")
-        >>> [word.text for word in explanation.words], sorted(explanation.modalities.evidence)
-        (['¡Devuélveme', 'el', 'dinero!'], ['speech', 'text'])
-        """
-        from emovoz.explanation import clip_to_explain, explain
-
-        return explain(self, clip_to_explain(inputs, **words), label=label)
+        return explain_input(self, clip, rate=rate, text=text, label=label, transcriber=transcriber)
 
     def predict_each(
         self,
