@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from emovoz.corpus import Clip, Waveform
+from emovoz.memory import give_back
 from emovoz.serve.refusal import RequestError
 from emovoz.serve.settings import ServeSettings
 
@@ -120,6 +121,7 @@ class Batcher:
                 _settle(batch[0], batch[0].alone)
             else:
                 _answer(batch, self._judge)
+            give_back()
             with self._changed:
                 self._at_work = 0
                 self._answered += len(batch)
