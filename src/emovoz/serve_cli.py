@@ -51,13 +51,22 @@ def serve(
         "max_mb": max_mb,
         "max_waiting": max_waiting,
         "timeout": timeout,
-        "hosts": tuple(allow_host or ()),
+        "hosts": tuple(map(_host_name, (host, *(allow_host or ())))),
         "api_key": os.environ.get(KEY) or None,
     }
     with bound(host, port) as listening:
         if not is_loopback(host) and settings["api_key"] is None:
             say(f"anybody who reaches {host} can use this service: set {KEY}, or let a proxy ask who they are")
         _run(listening, model, settings, partial(_transcriber, asr, language), page)
+
+
+def _host_name(name: str) -> str:
+    """A name as it is compared, without the port."""
+    from emovoz import InputError
+
+    if "/" in name:
+        raise InputError(f"--allow-host {name}: a name alone, such as emotions.example.org")
+    return name.lower().partition(":")[0] if name.count(":") == 1 else name.lower()
 
 
 def _run(

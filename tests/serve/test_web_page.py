@@ -200,6 +200,7 @@ def utterances(demo: Corpus, path: Path) -> Path:
         "/gradio_api/info",
         "/gradio_api/vibe-code",
         "/monitoring",
+        "/examples/nothing.ogg",
         "/gradio_api/openapi.json",
     ],
 )

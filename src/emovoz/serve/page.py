@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
 
 from emovoz.corpus import Clip, demo_corpus
@@ -64,6 +64,8 @@ def mount(app: FastAPI, service: Service) -> None:
 
 def _example_of(examples: dict[str, Clip]) -> Any:
     def example(name: str) -> FileResponse:
+        if name not in examples:
+            raise HTTPException(404)
         return FileResponse(str(examples[name].audio))
 
     return example
