@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from emovoz.serve.schemas import Model
+from emovoz.serve.schemas import EXAMPLES, Model
 
 _CURL = {
     "/v1/predict": 'curl -F audio=@clip.wav -F "text=what is said" {url}',
@@ -60,7 +60,7 @@ def _routes(schema: Mapping[str, Any], base: str) -> Iterator[Route]:
                 fields=tuple(_fields(route)),
                 statuses=tuple((status, told["description"]) for status, told in route["responses"].items()),
                 command=_CURL.get(path, "curl {url}").format(url=url),
-                example=_example(route, schema),
+                example=_example(route),
             )
 
 
@@ -71,8 +71,7 @@ def _fields(route: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield name, field.get("description") or field["items"]["description"]
 
 
-def _example(route: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+def _example(route: Mapping[str, Any]) -> str:
     content = route["responses"]["200"].get("content", {}).get("application/json", {})
-    reference = content.get("schema", {}).get("$ref", "")
-    example = schema["components"]["schemas"].get(reference.rpartition("/")[2], {}).get("example")
-    return json.dumps(example, indent=2, ensure_ascii=False) if example else ""
+    name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    return json.dumps(EXAMPLES[name], ensure_ascii=False) if name in EXAMPLES else ""

@@ -14,6 +14,8 @@ _LINE: dict[str, Any] = {
     "model": "my-model",
 }
 _FAILURE: dict[str, Any] = {"id": "b.wav", "error": "silent: no sample rises above one 16-bit step"}
+EXAMPLES: dict[str, dict[str, Any]] = {"Line": _LINE, "Failure": _FAILURE, "Lines": {"predictions": [_LINE, _FAILURE]}}
+"""Of answers, by what OpenAPI calls them."""
 
 
 class Line(BaseModel):
@@ -33,7 +35,7 @@ class Line(BaseModel):
     words: list[dict[str, Any]] | None = None
     segments: list[dict[str, Any]] | None = None
 
-    model_config = ConfigDict(json_schema_extra={"example": _LINE})
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLES["Line"]})
 
 
 class Failure(BaseModel):
@@ -42,7 +44,7 @@ class Failure(BaseModel):
     error: str
     id: str | None = None
 
-    model_config = ConfigDict(json_schema_extra={"example": _FAILURE})
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLES["Failure"]})
 
 
 class Lines(BaseModel):
@@ -50,7 +52,7 @@ class Lines(BaseModel):
 
     predictions: list[Line | Failure]
 
-    model_config = ConfigDict(json_schema_extra={"example": {"predictions": [_LINE, _FAILURE]}})
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLES["Lines"]})
 
 
 class Model(BaseModel):
