@@ -28,7 +28,8 @@ import sys
 from emovoz import Recognizer
 from emovoz.progress import show_progress
 from emovoz.serve import ServeSettings, make_app
-from emovoz.serve.run import bound, run
+from emovoz.serve.address import bound
+from emovoz.serve.run import run
 show_progress()
 settings = ServeSettings(batch_clips=int(sys.argv[2]))
 run(make_app(Recognizer.from_pretrained(sys.argv[1]), settings), bound("127.0.0.1", 0))

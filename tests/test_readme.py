@@ -79,7 +79,7 @@ def test_the_examples_of_the_command_line(workspace: Path) -> None:
     assert (workspace / "results" / "report.html").is_file()
     assert (workspace / "why" / "explanation.png").is_file()
     assert sorted(path.name for path in (workspace / "timelines").iterdir()) == [
-        f"meeting.{ending}" for ending in ("csv", "json", "png", "srt", "txt")
+        f"meeting.{ending}" for ending in ("csv", "json", "labels.txt", "png", "srt")
     ]
     assert (workspace / "meeting.srt").read_text(encoding="utf-8").count(" --> ") == 3
 

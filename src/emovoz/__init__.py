@@ -1,5 +1,6 @@
 """emovoz: emotion recognised from how something is said and what is said."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from emovoz.training import fit, train
 
 __version__ = "0.1.0"
+
+# onnxruntime, by which exports and transcribers compute, would tell its maker of every use
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Clip": "corpus",

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def explain(
     model: Annotated[str, typer.Argument(help="Model folder or hub id.")],
     clip: Annotated[str, typer.Argument(metavar="CLIP", help="An audio file, of at most a minute.")],
-    text: Annotated[str | None, typer.Option(help="What is said.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="What is said, in the place of a .txt of the same name beside it.")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="What to explain in the place of the decision.")] = None,
     transcribe: Annotated[
         bool, typer.Option("--transcribe", help="Recognise what is said, where nobody tells, by the packaged Whisper.")
@@ -28,16 +30,15 @@ def explain(
 ) -> None:
     """Tell which seconds and words of a clip carried the decision, how much each modality counted, and check it."""
     from emovoz import Clip, Recognizer
+    from emovoz.corpus.sidecars import with_sidecar
     from emovoz.explanation.text import told
     from emovoz.files import check_folder
 
     if out:
         check_folder(out)
     transcriber = _transcriber() if transcribe else None
-    part = start is not None or end is not None
-    given = Clip(clip, Path(clip), start=start, end=end) if part else clip
-    recognizer = Recognizer.from_pretrained(model)
-    explanation = recognizer.explain(given, text=text, label=label, transcriber=transcriber)
+    given = with_sidecar(Clip(clip, Path(clip), start=start, end=end))
+    explanation = Recognizer.from_pretrained(model).explain(given, text=text, label=label, transcriber=transcriber)
     if out:
         explanation.save(out)
         print(f"picture: {out / 'explanation.png'}", file=sys.stderr)

@@ -1,8 +1,11 @@
 """The verb `serve`."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated
+from socket import socket
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,30 +43,53 @@ def serve(
     page: Annotated[bool, typer.Option(help="The web page beside the API.")] = True,
 ) -> None:
     """HTTP API and web page (docs/serving.md); a key in the variable EMOVOZ_API_KEY is wanted of all who ask."""
-    from emovoz import InputError, Recognizer
     from emovoz.progress import say
+    from emovoz.serve.address import bound, is_loopback
+
+    settings = {
+        "max_seconds": max_seconds,
+        "max_mb": max_mb,
+        "max_waiting": max_waiting,
+        "timeout": timeout,
+        "hosts": tuple(map(_host_name, (host, *(allow_host or ())))),
+        "api_key": os.environ.get(KEY) or None,
+    }
+    with bound(host, port) as listening:
+        if not is_loopback(host) and settings["api_key"] is None:
+            say(f"anybody who reaches {host} can use this service: set {KEY}, or let a proxy ask who they are")
+        _run(listening, model, settings, partial(_transcriber, asr, language), page)
+
+
+def _host_name(name: str) -> str:
+    """A name as it is compared, without the port."""
+    from emovoz import InputError
+
+    if "/" in name:
+        raise InputError(f"--allow-host {name}: a name alone, such as emotions.example.org")
+    return name.lower().partition(":")[0] if name.count(":") == 1 else name.lower()
+
+
+def _run(
+    listening: socket,
+    model: str,
+    settings: dict[str, Any],
+    transcriber: "Callable[[], Transcriber | None]",
+    page: bool,
+) -> None:
+    from emovoz import InputError, Recognizer
 
     try:
-        from emovoz.serve import ServeSettings, make_app
+        from emovoz.serve.app import make_app
         from emovoz.serve.page import mount
-        from emovoz.serve.run import bound, is_loopback, run
+        from emovoz.serve.run import run
+        from emovoz.serve.settings import ServeSettings
     except ModuleNotFoundError as error:
         raise InputError(f"emovoz serve needs {error.name}: pip install 'emovoz[serve]'") from error
-    settings = ServeSettings(
-        max_seconds=max_seconds,
-        max_mb=max_mb,
-        max_waiting=max_waiting,
-        timeout=timeout,
-        hosts=tuple(allow_host or ()),
-        api_key=os.environ.get(KEY) or None,
-    )
-    with bound(host, port) as listening:
-        if not is_loopback(host) and settings.api_key is None:
-            say(f"anybody who reaches {host} can use this service: set {KEY}, or let a proxy ask who they are")
-        app = make_app(Recognizer.from_pretrained(model), settings, _transcriber(asr, language))
-        if page:
-            mount(app, app.state.service)
-        run(app, listening)
+    limits = ServeSettings(**settings)
+    app = make_app(Recognizer.from_pretrained(model), limits, transcriber())
+    if page:
+        mount(app, app.state.service)
+    run(app, listening)
 
 
 def _transcriber(name: str | None, language: str | None) -> "Transcriber | None":

@@ -59,7 +59,8 @@ class TimelineOptions:
 
     def check_unused(self) -> None:
         """Raise InputError where something is said of timelines, and none is wanted."""
-        given = {"out": self.out, "smooth": self.smooth, **self.limits, "stdin": self.stdin}
+        channels = None if self.channels == 1 else self.channels
+        given = {"out": self.out, "smooth": self.smooth, **self.limits, "stdin": self.stdin, "channels": channels}
         faults = [f"--{name}: only with --timeline" for name, value in given.items() if value is not None]
         if faults:
             raise InputError(faults)

@@ -44,6 +44,22 @@ def test_a_header_that_does_not_know_the_length_is_read_to_the_end(tmp_path: Pat
     np.testing.assert_array_equal(heard(unknown), heard(content))
 
 
+def test_what_a_header_claims_beside_the_samples_is_not_kept(tmp_path: Path) -> None:
+    class Endless(io.RawIOBase):
+        """Zeros after a chunk of nearly 4 GiB has begun; it cannot give more than a little at once."""
+
+        head, given = wav(tmp_path)[:12] + b"junk\xf0\xff\xff\xff", 0
+
+        def read(self, size: int = -1) -> bytes:
+            assert 0 <= size <= 1 << 20
+            out, self.head = self.head[:size] or bytes(min(size, (64 << 20) - self.given)), self.head[size:]
+            self.given += len(out)
+            return out
+
+    with pytest.raises(ClipError, match="truncated: it ends before its samples"):
+        wav_header(Endless())  # type: ignore[arg-type]
+
+
 def test_what_follows_the_samples_is_no_sound(tmp_path: Path) -> None:
     content = wav(tmp_path)
     np.testing.assert_array_equal(heard(content + b"LIST\x04\x00\x00\x00more"), heard(content))
@@ -55,6 +71,7 @@ def test_what_follows_the_samples_is_no_sound(tmp_path: Path) -> None:
         (lambda content: content[: len(content) // 2], "truncated: .* bytes fewer"),
         (lambda content: content[:30], "truncated: it ends before its samples"),
         (lambda content: b"\x00" * 100, "no wav: raw samples need their rate"),
+        (lambda content: content[:24] + struct.pack("<I", 1) + content[28:], "2 channels at 1 Hz: at least 1000 Hz"),
         (lambda content: content[:20] + b"\x06\x00" + content[22:], "of form 6: from a pipe, PCM and float"),
     ],
 )

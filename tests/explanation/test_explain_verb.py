@@ -2,13 +2,16 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from emovoz import Clip, Corpus, InputError, Recognizer, Waveform
+from emovoz.cli import app
 from emovoz.pictures.explanation import explanation_figure
 from emovoz.transcription import Transcript, Word
 from helpers import emovoz
@@ -121,3 +124,26 @@ def test_the_picture_has_what_the_clip_has(recognizer: Recognizer, demo: Corpus,
     assert ("sound" in texts, "words" in texts) == ("audio" in parts, "transcription" in parts)
     assert f"Why {explanation.label}?" in texts
     assert Image.open(io.BytesIO(explanation.png())).width == 1680
+
+
+def test_the_words_beside_a_file_are_read(untrained: Recognizer, demo: Corpus, tmp_path: Path) -> None:
+    untrained.save_pretrained(tmp_path / "model")
+    shutil.copy(str(demo.clips[0].audio), tmp_path / "a.ogg")
+    (tmp_path / "a.txt").write_text("hoy  hubo\nfiesta", encoding="utf-8")
+    arguments = ["explain", str(tmp_path / "model"), str(tmp_path / "a.ogg"), "--json"]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert [word["text"] for word in json.loads(done.stdout)["explanation"]["words"]] == ["hoy", "hubo", "fiesta"]
+    assert json.loads(done.stdout)["modalities"] == ["speech", "text"]
+    given = CliRunner().invoke(app, [*arguments, "--text", "otra  cosa"], catch_exceptions=False)
+    assert [word["text"] for word in json.loads(given.stdout)["explanation"]["words"]] == ["otra", "cosa"]
+
+
+def test_a_dollar_sign_begins_no_formula(untrained: Recognizer) -> None:
+    formula = r"$\no{formula$"
+    explanation = untrained.explain(Clip(formula, transcription=f"{formula} {formula} alegría"))
+    assert explanation.png()[:4] == b"\x89PNG"
+
+
+def test_a_text_that_nobody_says_in_a_minute_is_refused(untrained: Recognizer) -> None:
+    with pytest.raises(InputError, match="book: has 301 words, and at most 300"):
+        untrained.explain(Clip("book", transcription="sol " * 301))

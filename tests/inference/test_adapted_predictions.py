@@ -158,3 +158,16 @@ def test_train_and_evaluate_take_adapt(stranger: Corpus, tmp_path: Path) -> None
 
 def stranger_named(stranger: Corpus) -> list[Clip]:
     return [Clip(f"new-{clip.id}", clip.audio, label=clip.label, speaker="new") for clip in stranger]
+
+
+def test_a_timeline_is_adapted_as_its_parts_are_and_tells_it(
+    saved: Path, stranger: Corpus, speech_samples: np.ndarray
+) -> None:
+    recognizer, speech = Recognizer.from_pretrained(saved), Waveform(speech_samples[: 8 * 16000], 16000)
+    timeline = recognizer.predict_timeline(speech, enrolment=stranger)
+    assert timeline.to_dict()["adapted_from"] == 12
+    assert "adapted_from" not in recognizer.predict_timeline(speech).to_dict()
+    parts = [Clip("part", speech, start=one.start, end=one.end) for one in timeline.segments]
+    assert parts
+    for segment, one in zip(timeline.segments, recognizer.predict(parts, enrolment=stranger), strict=True):
+        assert values(segment.scores) == pytest.approx(values(one.scores), abs=1e-4)

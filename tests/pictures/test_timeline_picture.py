@@ -78,3 +78,12 @@ def test_the_outline_of_hours_is_small_and_right() -> None:
     times = (np.arange(len(envelope.lows)) + 0.5) * envelope.bin_seconds
     np.testing.assert_allclose(envelope.highs, times // 60 / 180, atol=1.01 / 180)
     assert envelope.seconds == 180 * 60
+
+
+def test_a_dollar_sign_begins_no_formula() -> None:
+    formula = r"$\no{formula$"
+    scores = {formula: 0.9, "joy": 0.1}
+    told = Timeline(
+        f"{formula}.wav", seconds=4.0, model=formula, segments=(Segment(0, 4, formula, scores),), labels=(*scores,)
+    )
+    assert imread(BytesIO(told.to_png())).shape == (832, 1920, 4)

@@ -65,6 +65,23 @@ def test_a_full_queue_says_when_to_try_again_and_answers_those_in_it(recognizer:
         assert predict(client).status_code == 200
 
 
+def test_who_has_left_the_queue_takes_no_place_in_it(recognizer: Recognizer) -> None:
+    with serving(recognizer, max_waiting=2) as (client, service), ThreadPoolExecutor(2) as people:
+        with busy(service):
+            request = head(client, len(sound())) + sound()
+            with connected(client) as one, connected(client) as other:
+                one.sendall(request)
+                other.sendall(request)
+                until(lambda: service.queue.waiting == 2)
+            until(lambda: counted(client, "emovoz_requests_total", route="/v1/predict", status="499") == 2)
+            assert service.queue.waiting == 0
+            accepted = [people.submit(predict, client) for _ in range(2)]
+            until(
+                lambda: service.queue.waiting == 2 and all(not job.answer.cancelled() for job in service.queue._waiting)
+            )
+        assert [one.result().status_code for one in accepted] == [200, 200]
+
+
 def test_an_answer_that_takes_too_long_is_given_up_and_not_worked_on(recognizer: Recognizer) -> None:
     with serving(recognizer, timeout=0.2) as (client, service):
         with busy(service):

@@ -18,7 +18,11 @@ from served import PATIENCE, counted, serving, started, until
 
 def test_told_to_end_it_first_answers_what_it_has_accepted(quickstart: Path, clips: list[Clip], tmp_path: Path) -> None:
     files = [("audio", (clip.id, Path(str(clip.audio)).read_bytes())) for clip in clips[:16]]
-    with started(quickstart / "model", tmp_path) as one, one.client() as client, ThreadPoolExecutor(1) as person:
+    with (
+        started(quickstart / "model", tmp_path, "--no-page") as one,
+        one.client() as client,
+        ThreadPoolExecutor(1) as person,
+    ):
         before = counted(client, "emovoz_batch_clips_count")
         asked = person.submit(client.post, "/v1/predict/batch", files=files)
         with one.client() as other:
@@ -74,3 +78,10 @@ def test_a_connection_that_asks_for_nothing_does_not_keep_it_from_ending(recogni
     with serving(recognizer) as (client, _):
         idle = socket.create_connection((client.base_url.host, client.base_url.port))
     idle.close()
+
+
+def test_no_library_beneath_tells_its_maker() -> None:
+    # onnxruntime does where it is not told otherwise, and begins with a note among the temporary files
+    script = "import emovoz, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"

@@ -9,6 +9,8 @@ import torch
 from emovoz import Corpus, InputError
 from emovoz.corpus import load_audio
 from emovoz.utterances import Limits, utterances
+from emovoz.utterances.cutting import Cutter, Span
+from emovoz.utterances.speech import WINDOW
 
 RATE = 16000
 ENDLESS = 3600.0
@@ -88,6 +90,14 @@ def test_a_cut_falls_into_the_breath_of_a_speaker(demo: Corpus) -> None:
     assert one.end == other.start
     # the clips themselves end and begin quietly
     assert len(first) / RATE - 0.1 < one.end < (len(first) + len(breath)) / RATE + 0.1
+
+
+def test_what_is_neither_speech_nor_quiet_does_not_go_on_for_ever() -> None:
+    cutter = Cutter(Limits(longest=4, pause=1))
+    windows = [0.9] * 20 + [0.3] + [0.4] * 100_000
+    spans = [span for probability in windows for span in cutter(probability)]
+    assert spans == [Span(0, 20 * WINDOW + RATE // 10)]
+    assert 100_021 * WINDOW - cutter.needed_from < RATE
 
 
 def test_nobody_speaks_in_silence_noise_or_nothing() -> None:

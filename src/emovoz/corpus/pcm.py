@@ -11,6 +11,10 @@ from emovoz.corpus.audio import finite, mono
 from emovoz.errors import ClipError
 
 BLOCK_BYTES = 1 << 16
+LOWEST_RATE, MOST_CHANNELS = 1000, 64
+"""Hz, and how many. Beyond them a number is no rate, or no channels: a block would be of hours, or a frame of many."""
+_FORM_BYTES = 40
+"""Of the description of the samples, at most."""
 _UNKNOWN = (0, 0x7FFFF000)
 """Lengths that a header tells which does not know: none, and those from about 2 GiB on."""
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -33,12 +37,22 @@ class Pcm:
         channels: whose samples take turns.
         kind: numpy's name of a sample's type; `3u1` is an integer of three bytes.
         size: bytes of samples that the header promises; None where it does not know.
+
+    Raises:
+        ClipError: no rate or number of channels that sound has.
     """
 
     rate: int
     channels: int = 1
     kind: str = "<i2"
     size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.rate < LOWEST_RATE or not 1 <= self.channels <= MOST_CHANNELS:
+            raise ClipError(
+                f"{self.channels} channels at {self.rate} Hz: at least {LOWEST_RATE} Hz and 1 to {MOST_CHANNELS} "
+                "channels are needed"
+            )
 
 
 def wav_header(stream: BinaryIO) -> Pcm:
@@ -58,7 +72,8 @@ def wav_header(stream: BinaryIO) -> Pcm:
         size = int.from_bytes(head[4:], "little")
         if head[:4] == b"data":
             break
-        content = stream.read(size + size % 2)
+        content = stream.read(min(size, _FORM_BYTES))
+        _skip(stream, size + size % 2 - len(content))
         if head[:4] == b"fmt " and len(content) >= 16:
             form = struct.unpack("<HHIIHH", content[:16])
             if form[0] == _EXTENSIBLE and len(content) >= 26:
@@ -66,12 +81,18 @@ def wav_header(stream: BinaryIO) -> Pcm:
     if form is None:
         raise ClipError("damaged: a wav that does not say how its samples are kept")
     kind = _TYPES.get((form[0], form[5]))
-    if kind is None or not form[1] or not form[2]:
+    if kind is None:
         raise ClipError(
             f"a wav of {form[1]} channels at {form[2]} Hz, {form[5]} bits of form {form[0]}: from a pipe, "
             "PCM and float samples are read; convert it, for instance by ffmpeg -f wav"
         )
     return Pcm(form[2], form[1], kind, None if size == _UNKNOWN[0] or size >= _UNKNOWN[1] else size)
+
+
+def _skip(stream: BinaryIO, size: int) -> None:
+    """Pass over so many bytes, or what there is of them; of a header that claims more, nothing is kept."""
+    while size > 0 and (passed := len(stream.read(min(size, BLOCK_BYTES)))):
+        size -= passed
 
 
 def pcm_blocks(stream: BinaryIO, pcm: Pcm) -> Iterator[np.ndarray]:

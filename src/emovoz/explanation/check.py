@@ -96,9 +96,9 @@ def check_seconds(
     of_windows = [one.score + other.score for one, other in zip(evidence.seconds, evidence.seconds[1:], strict=False)]
     top = apart(ranked(of_windows), count)
     others = drawn(len(windows), lambda order: apart(order, len(top)), draws, seed)
-    clips = [sound.without([windows[i] for i in sorted(places)], seed) for places in (top, *others)]
-    whole, without, *rest_without = judge.log_odds([features, *judge.encoded(clips, rest)], evidence.label)
-    return _check(len(top) * length, whole, without, np.array(rest_without))
+    clips = (sound.without([windows[i] for i in sorted(places)], seed) for places in (top, *others))
+    whole, (without, *others_without) = judge.log_odds(features, judge.encoded(clips, rest), evidence.label)
+    return _check(len(top) * length, whole, without, np.array(others_without))
 
 
 def check_words(
@@ -115,9 +115,9 @@ def check_words(
     rest = {name: of for name, of in features.items() if name not in judge.of_modality(features, "text")}
     top = frozenset(ranked([word.score for word in evidence.words])[:count])
     others = drawn(len(words), lambda order: frozenset(order[:count]), draws, seed)
-    clips = [clip_without_words(clip, words, places) for places in (top, *others)]
-    whole, without, *rest_without = judge.log_odds([features, *judge.encoded(clips, rest)], evidence.label)
-    return _check(count, whole, without, np.array(rest_without))
+    clips = (clip_without_words(clip, words, places) for places in (top, *others))
+    whole, (without, *others_without) = judge.log_odds(features, judge.encoded(clips, rest), evidence.label)
+    return _check(count, whole, without, np.array(others_without))
 
 
 def ranked(scores: Sequence[float]) -> list[int]:

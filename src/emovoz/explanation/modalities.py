@@ -36,7 +36,8 @@ class Modalities:
 def modalities_of(judge: Judge, features: Features, label: str) -> Modalities:
     """How much each modality of a clip counted for a label."""
     parts = {name: of for name in ("speech", "text") if (of := judge.of_modality(features, name))}
-    nothing, whole, *each = judge.log_odds([{}, features, *parts.values()], label).tolist()
+    whole, others = judge.log_odds(features, [{}, *parts.values()], label)
+    nothing, *each = others.tolist()
     alone = dict(zip(parts, each, strict=True))
     if len(parts) == 2:
         speech, text = each

@@ -11,6 +11,7 @@ from emovoz.explanation.evidence import evidence_of
 from emovoz.explanation.explanation import Explanation
 from emovoz.explanation.judge import Features, Judge
 from emovoz.explanation.seconds import length_of
+from emovoz.explanation.words import words_of
 from emovoz.features import ClipFeatures, encode_clips
 from emovoz.inference.inputs import Inputs, clips_of, with_text
 from emovoz.inference.scores import inputs_of
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 LONGEST_SECONDS = 60.0
 """What lies in longer recordings is no one utterance, and the check encodes the clip twenty times."""
+MOST_WORDS = 300
+"""More are not said in a minute; the head decides anew without each."""
 
 
 def explain(
@@ -50,6 +53,11 @@ def explain(
             f"{did_you_mean(label, recognizer.labels)}"
         )
     _check_length(clip)
+    if len(words_of(clip)) > MOST_WORDS:
+        raise InputError(
+            f"{clip.describe()}: has {len(words_of(clip))} words, and at most {MOST_WORDS} can be explained; "
+            "name a part of it with its own words"
+        )
     (prediction,) = recognizer.predict(clip)
     found = next(encode_clips([clip], recognizer.encoders))
     if isinstance(found, ClipError):

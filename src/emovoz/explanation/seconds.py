@@ -1,6 +1,6 @@
 """Which seconds of a clip speak for a label."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
@@ -73,7 +73,7 @@ def second_scores(
     windows = windows_of(edges)
     if not windows:
         return ()
-    whole, *hidden = judge.log_odds([features, *_hidden(judge, clip, features, windows)], label)
+    whole, hidden = judge.log_odds(features, _hidden(judge, clip, features, windows), label)
     falls = [float(whole - one) for one in hidden]
     # what is quiet anywhere may sound sad: that says nothing of where, so it is taken from all
     scores = by_stretch([fall - fmean(falls) for fall in falls])
@@ -81,7 +81,7 @@ def second_scores(
     return tuple(map(SecondScore, edges, edges[1:], scores, shares))
 
 
-def _hidden(judge: Judge, clip: Clip, features: Features, windows: Sequence[Stretch]) -> list[Features]:
+def _hidden(judge: Judge, clip: Clip, features: Features, windows: Sequence[Stretch]) -> Iterator[Features]:
     """The clip without each window: its frames exchanged for those of the clip's background noise.
 
     Features that are no stretch of time are made of the clip with the window silenced.
@@ -89,9 +89,11 @@ def _hidden(judge: Judge, clip: Clip, features: Features, windows: Sequence[Stre
     sound = Sound.of(judge, clip)
     rest = {name: of for name, of in features.items() if name != SPEECH}
     if judge.encoders.branches[SPEECH].frame_rate is None:
-        return judge.encoded([sound.without([one]) for one in windows], rest)
+        yield from judge.encoded((sound.without([one]) for one in windows), rest)
+        return
     (noise,) = judge.encoded([sound.without([(0.0, windows[-1][1])])], {})
-    return [{**rest, SPEECH: exchanged(features[SPEECH], noise[SPEECH], sound.seconds, [one])} for one in windows]
+    for one in windows:
+        yield {**rest, SPEECH: exchanged(features[SPEECH], noise[SPEECH], sound.seconds, [one])}
 
 
 def _shares(attention: np.ndarray, edges: Sequence[float]) -> list[float | None]:

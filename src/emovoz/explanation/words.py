@@ -52,8 +52,8 @@ def word_scores(
         attention: weight of each token of the text [token].
     """
     words = words_of(clip) if judge.of_modality(features, "text") else []
-    variants = [without_words(judge, features, words, {i}) for i in range(len(words))]
-    whole, *hidden = judge.log_odds([features, *variants], label)
+    variants = (without_words(judge, features, words, {i}) for i in range(len(words)))
+    whole, hidden = judge.log_odds(features, variants, label)
     times = clip.word_times or [(None, None)] * len(words)
     shares = [None] * len(words) if attention is None else _shares(judge, words, attention)
     return tuple(

@@ -22,6 +22,8 @@ def predict(arguments: list[str]) -> int | None:
     """
     if not any(is_export(Path(argument)) for argument in arguments):
         return None
+    if "--timeline" in arguments:
+        raise InputError("--timeline: an exported model makes none; predict with the model itself")
     given = _parser().parse_intermixed_args(_joined(arguments))
     if not is_export(Path(given.model)):
         return None

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from emovoz.errors import ClipError, InputError
 
 BATCH_SECONDS = 240
 """Of audio that is good to have in memory at once."""
+
+LONGEST_LINE = 1 << 16
+"""Characters; no path is so long."""
 
 Inputs = str | Path | Waveform | np.ndarray | Clip | Corpus
 """A file, a folder, a manifest (.csv, .tsv, .parquet, .jsonl), samples in memory, or clips that are already there."""
@@ -108,12 +112,24 @@ def batches(clips: Iterable[Clip], size: int) -> Iterator[list[Clip]]:
 
 
 def with_stdin(inputs: Iterable[str]) -> Iterator[str]:
-    """The inputs, and in the place of `-` the paths on stdin, a line each."""
+    """The inputs, and in the place of `-` the paths on stdin, a line each.
+
+    Raises:
+        InputError: what is on stdin is no list of paths.
+    """
     for one in inputs:
         if one == "-":
-            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+            yield from (line.rstrip("\r\n") for line in _lines(sys.stdin) if line.strip())
         else:
             yield one
+
+
+def _lines(stream: TextIO) -> Iterator[str]:
+    """The lines of a list of paths; anything else is told before all of it is in memory."""
+    while line := stream.readline(LONGEST_LINE):
+        if "\0" in line or len(line) == LONGEST_LINE:
+            raise InputError("stdin: no paths, a line each; sound is heard there by --timeline --stdin wav|RATE")
+        yield line
 
 
 def _folder(folder: Path) -> Iterator[Clip]:

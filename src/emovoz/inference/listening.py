@@ -99,6 +99,7 @@ class Listener:
             transcription=words or None,
             modalities=tuple(name for name in ("speech", "text") if any(name in one.modalities for one in segments)),
             model=self.model,
+            adapted_from=next((one.adapted_from for one in segments if one.adapted_from), None),
             error=faults[0] if faults else None,
             segments=tuple(segments),
             labels=tuple(self.labels),
@@ -158,6 +159,7 @@ def _judged(heard: Iterable[Spoken], predictor: Predictor) -> Iterator[Segment]:
             transcription=one.text,
             words=one.words,
             modalities=prediction.modalities,
+            adapted_from=prediction.adapted_from,
             error=prediction.error,
         )
 

@@ -17,6 +17,7 @@ class Segment:
         transcription: what is said, where words were recognised; `modalities` tells whether the model reads them.
         words: when each was said, seconds from the beginning of the recording.
         modalities: what the decision rests on: `speech`, `text` or both.
+        adapted_from: from how many clips of the same voice the speech was adapted; None where it was not.
         error: why it could not be judged, else None.
 
     >>> Segment(0.5, 2.25, "joy", {"joy": 0.75, "fear": 0.25}, modalities=("speech",)).to_dict()
@@ -31,6 +32,7 @@ class Segment:
     transcription: str | None = None
     words: tuple[Word, ...] = ()
     modalities: tuple[str, ...] = ()
+    adapted_from: int | None = None
     error: str | None = None
 
     @property

@@ -71,4 +71,4 @@ def _distance(utterance: Utterance, word: Word) -> float:
 
 
 def _later(word: Word, seconds: float) -> Word:
-    return replace(word, start=word.start + seconds, end=word.end + seconds)
+    return replace(word, start=round(word.start + seconds, 3), end=round(word.end + seconds, 3))

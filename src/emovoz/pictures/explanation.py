@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emovoz.corpus import load_audio
+from emovoz.pictures.lettering import PLAIN
 from emovoz.pictures.palette import LOOKS, Look, colours
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def explanation_picture(explanation: "Explanation", *, dark: bool = False) -> by
     """A PNG: on the left the clip over time and its words, on the right the label, the modalities and the check."""
     import matplotlib
 
-    with matplotlib.rc_context(_FONT):
+    with matplotlib.rc_context(_FONT | PLAIN):
         figure = explanation_figure(explanation, dark=dark)
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=DPI)
@@ -307,6 +308,4 @@ def _readable(look: Look, fill: tuple[float, float, float]) -> str:
 
 
 def _short(text: str, most: int) -> str:
-    # a dollar sign would begin mathematics
-    plain = text.replace("$", r"\$")
-    return plain if len(text) <= most else plain[: most - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -7,12 +7,14 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from emovoz.pictures.clock import clock
+from emovoz.pictures.lettering import PLAIN
 from emovoz.pictures.palette import LOOKS, Look, colours
 
 if TYPE_CHECKING:
@@ -38,6 +40,11 @@ def draw_timeline(timeline: "Timeline", look: str = "light") -> bytes:
         look: `light` or `dark`.
     """
     paint, colour = LOOKS[look], colours(timeline.labels, LOOKS[look])
+    with rc_context(PLAIN):
+        return _drawn(timeline, paint, colour)
+
+
+def _drawn(timeline: "Timeline", paint: Look, colour: dict[str, str]) -> bytes:
     figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DOTS, facecolor=paint.paper)
     _heading(figure, timeline, paint)
     _legend(figure, timeline, colour, paint)

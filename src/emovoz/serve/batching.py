@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from emovoz.corpus import Clip, Waveform
+from emovoz.memory import give_back
 from emovoz.serve.refusal import RequestError
 from emovoz.serve.settings import ServeSettings
 
@@ -84,8 +85,9 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """How many clips wait."""
-        return len(self._waiting)
+        """How many clips wait; those that nobody waits for any more are none."""
+        with self._changed:
+            return sum(not job.answer.cancelled() for job in self._waiting)
 
     @property
     def idle(self) -> bool:
@@ -100,6 +102,8 @@ class Batcher:
             RequestError: the queue is full, or the service is ending.
         """
         with self._changed:
+            # nobody waits for what was cancelled
+            self._waiting = deque(job for job in self._waiting if not job.answer.cancelled())
             held = sum(job.size for job in (*self._waiting, *jobs))
             most = max(MOST_BYTES, 2 * 4 * self._settings.max_frames)
             if self._closed or len(self._waiting) + len(jobs) > self._settings.max_waiting or held > most:
@@ -120,6 +124,7 @@ class Batcher:
                 _settle(batch[0], batch[0].alone)
             else:
                 _answer(batch, self._judge)
+            give_back()
             with self._changed:
                 self._at_work = 0
                 self._answered += len(batch)

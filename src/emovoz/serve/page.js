@@ -5,18 +5,18 @@ const emovoz = {
 
   // A recording that the page has just sent: keep it to be played, and pass it on.
   async received(file, _, words, transcribe) {
-    emovoz.keep(await (await fetch(file.url)).blob(), file.orig_name);
+    emovoz.keep(await emovoz.fetched("result", file.url), file.orig_name);
     // words that were said of the recording before are not said of this one
     return emovoz.asked("result", file, words === emovoz.words ? "" : words, transcribe);
   },
 
   async example(address, name, words) {
-    emovoz.keep(await (await fetch(address)).blob(), name);
-    return emovoz.asked("result", await emovoz.sent(), words, false);
+    emovoz.keep(await emovoz.fetched("result", address), name);
+    return emovoz.asked("result", await emovoz.sent("result"), words, false);
   },
 
   async again(region, _, __, words, transcribe) {
-    return emovoz.asked(region, await emovoz.sent(), words, transcribe);
+    return emovoz.asked(region, await emovoz.sent(region), words, transcribe);
   },
 
   keep(blob, name) {
@@ -24,14 +24,29 @@ const emovoz = {
     emovoz.kept = { blob, name, address: URL.createObjectURL(blob) };
   },
 
-  async sent() {
+  async sent(region) {
     const { blob, name } = emovoz.kept;
     const form = new FormData();
     form.append("files", blob, `${Math.random().toString(36).slice(2)}.${name.split(".").pop()}`);
-    const answer = await fetch("gradio_api/upload", { method: "POST", body: form });
-    if (!answer.ok) throw new Error(await answer.text());
-    const [path] = await answer.json();
+    const answer = await emovoz.fetched(region, "gradio_api/upload", { method: "POST", body: form });
+    const [path] = JSON.parse(await answer.text());
     return { path, orig_name: name, meta: { _type: "gradio.FileData" } };
+  },
+
+  // What the service gives; where it gives nothing, the page says why and asks no further.
+  async fetched(region, address, how) {
+    let why = "The service cannot be reached; try again.";
+    try {
+      const answer = await fetch(address, how);
+      if (answer.ok) return await answer.blob();
+      why = answer.status === 429 ? "Too many are asking at once; try again." : await answer.text();
+    } catch {}
+    const told = document.createElement("div");
+    told.className = "problem";
+    told.setAttribute("role", "alert");
+    told.textContent = why;
+    emovoz.arrived(region).replaceChildren(told);
+    throw new Error(why);
   },
 
   asked(region, file, words, transcribe) {

@@ -1,15 +1,12 @@
 """The web page: Gradio, mounted at / beside the API. All it shows and needs comes from this machine."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
 
 from emovoz.corpus import Clip, demo_corpus
@@ -27,7 +24,8 @@ def mount(app: FastAPI, service: Service) -> None:
         app: the service's.
         service: what judges, through the same queue and limits as the API.
     """
-    uploads = Path(tempfile.mkdtemp(prefix="emovoz-page-"))
+    uploads = service.scratch.folder / "page"
+    uploads.mkdir()
     # read when Gradio is imported and when its parts are made
     os.environ |= {"GRADIO_TEMP_DIR": str(uploads), "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False"}
     from gradio import mount_gradio_app
@@ -57,18 +55,17 @@ def mount(app: FastAPI, service: Service) -> None:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
-        try:
-            # that of what is mounted is not run by itself
-            async with before(app) as state, shell.router.lifespan_context(shell):
-                yield state
-        finally:
-            shutil.rmtree(uploads, ignore_errors=True)
+        # that of what is mounted is not run by itself
+        async with before(app) as state, shell.router.lifespan_context(shell):
+            yield state
 
     app.router.lifespan_context = lifespan
 
 
 def _example_of(examples: dict[str, Clip]) -> Any:
     def example(name: str) -> FileResponse:
+        if name not in examples:
+            raise HTTPException(404)
         return FileResponse(str(examples[name].audio))
 
     return example

@@ -13,6 +13,7 @@ import gradio as gr
 
 from emovoz.corpus import Clip, seconds_of
 from emovoz.errors import ClipError, InputError
+from emovoz.inference import Prediction
 from emovoz.serve.page_reasons import no_reasons_html, reasons_html
 from emovoz.serve.page_result import outline_of, problem_html, result_html, waiting_html
 from emovoz.serve.refusal import RequestError
@@ -118,10 +119,17 @@ async def _explain(service: Service, audio: str | None, name: str, words: str, t
     """The recording given back to the browser alone, and the reasons."""
     try:
         with _taken(audio) as path:
-            explanation = await _asked(service, path, name, words, transcribe, service.recognizer.explain)
-            return None, reasons_html(explanation)
+            # drawn in the thread that judges: pictures take a while, and are drawn one at a time
+            html = await _asked(service, path, name, words, transcribe, partial(_reasons, service))
+            if isinstance(html, Prediction):
+                raise ClipError(str(html.error))
+            return None, html
     except (ClipError, InputError, RequestError) as error:
         return None, no_reasons_html(_sentence(name, error))
+
+
+def _reasons(service: Service, clip: Clip) -> str:
+    return reasons_html(service.recognizer.explain(clip))
 
 
 @contextmanager
@@ -139,13 +147,13 @@ def _taken(audio: str | None) -> Iterator[Path]:
     path = sent.with_name(secrets.token_hex(8) + sent.suffix)
     try:
         sent.rename(path)
-    except FileNotFoundError as error:
+    except OSError as error:
         raise ClipError("is no longer here; send it again") from error
     try:
         yield path
     finally:
-        path.unlink(missing_ok=True)
         with suppress(OSError):
+            path.unlink(missing_ok=True)
             path.parent.rmdir()
 
 

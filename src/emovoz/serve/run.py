@@ -2,14 +2,12 @@
 
 import asyncio
 import socket
-from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from emovoz.errors import InputError
 from emovoz.progress import say
 from emovoz.serve.service import Service
 
@@ -19,40 +17,12 @@ STREAM_SECONDS = 0.5
 """For which open pages may take their last answers when a service ends."""
 
 
-def bound(host: str, port: int) -> socket.socket:
-    """A socket that listens.
-
-    Raises:
-        InputError: nothing can listen there.
-    """
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listening = socket.create_server(address[:2], family=family, backlog=512)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot listen at {host}:{port} ({reason}); choose another with --host and --port") from error
-    listening.setblocking(False)
-    return listening
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only programs on this machine can reach what listens there.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-    (True, True, False)
-    """
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def run(app: FastAPI, listening: socket.socket) -> None:
     """Serve until the process is told to end; what was accepted by then is answered.
 
     Args:
         app: of `make_app`.
-        listening: of `bound`.
+        listening: of `emovoz.serve.address.bound`.
     """
     config = uvicorn.Config(
         app, http=_Protocol, ws="none", log_level="warning", access_log=False, server_header=False, lifespan="on"

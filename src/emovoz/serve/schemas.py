@@ -17,7 +17,7 @@ _FAILURE: dict[str, Any] = {"id": "b.wav", "error": "silent: no sample rises abo
 
 
 class Line(BaseModel):
-    """A clip's emotion: one line of `emovoz predict`. With `timeline` it has `segments` too.
+    """A clip's emotion: one line of `emovoz predict`. With `timeline` it has `segments` too, of recognised words times.
 
     There is no label where a timeline has no segments, because nobody speaks.
     """
@@ -29,6 +29,8 @@ class Line(BaseModel):
     transcription: str | None
     modalities: list[str]
     model: str
+    language: str | None = None
+    words: list[dict[str, Any]] | None = None
     segments: list[dict[str, Any]] | None = None
 
     model_config = ConfigDict(json_schema_extra={"example": _LINE})

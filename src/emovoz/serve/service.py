@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from emovoz.corpus import Clip, load_audio
+from emovoz.corpus import Clip
 from emovoz.errors import ClipError
 from emovoz.inference import Prediction, Recognizer
 from emovoz.inference.inputs import seconds_heard
@@ -19,6 +19,7 @@ from emovoz.serve.refusal import RequestError
 from emovoz.serve.scratch import Scratch
 from emovoz.serve.settings import ServeSettings
 from emovoz.transcription import Transcriber
+from emovoz.transcription.clips import lacks_words, transcript_of, with_words
 
 DECODING = 2
 """Files decoded at once."""
@@ -146,6 +147,8 @@ class Service:
         return clips
 
     def _clip(self, upload: Upload, left: float) -> Clip:
+        if len(upload.text or "") > self.settings.max_characters:
+            raise RequestError(413, f"the text is too long: at most {self.settings.max_characters} characters")
         if upload.file is None:
             return Clip(upload.id, transcription=upload.text)
         with self.scratch.file(suffix_of(upload.id)) as path:
@@ -155,21 +158,14 @@ class Service:
         return Clip(upload.id, audio, transcription=upload.text)
 
     def _alone(self, clip: Clip, how: Callable[[Clip], Any] | None, transcribe: bool) -> Callable[[Clip], Any] | None:
-        asked = how or self._prediction
-        if transcribe and clip.audio is not None and clip.transcription is None:
-            return lambda one: asked(self._with_words(one))
-        return how
+        if not transcribe or not lacks_words(clip):
+            return how
+        if how is None:
+            return lambda one: next(self.recognizer.predict_each([one], transcriber=self.words()))
+        return lambda one: how(with_words(one, transcript_of(one, self.words())))
 
     def _judged(self, clips: Sequence[Clip]) -> Iterator[Prediction]:
         return self.recognizer.predict_each(clips, batch_size=len(clips))
-
-    def _prediction(self, clip: Clip) -> Prediction:
-        return next(self._judged([clip]))
-
-    def _with_words(self, clip: Clip) -> Clip:
-        assert clip.audio is not None
-        heard = self.words()(load_audio(clip.audio))
-        return replace(clip, transcription=heard.text or None, word_times=heard.word_times)
 
 
 def _failure(one: "Clip | Prediction") -> Prediction:

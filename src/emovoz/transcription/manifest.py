@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ def transcribe_manifest(manifest: Path, out: Path, transcriber: Transcriber, aud
     if not any(clip.audio for clip in corpus):
         raise InputError(f"{manifest}: no clip has audio; name its folder with --audio-dir")
     kept = out.with_name(f"{out.name}.part")
-    found, faults = _recognised(lacking, transcriber, kept)
+    head = {"asr": transcriber.name, "language": transcriber.language, "manifest": str(manifest.resolve())}
+    found, faults = _recognised(lacking, transcriber, kept, head)
     table = read_class_folders(manifest) if manifest.is_dir() else read_table(manifest)
     columns = [*table.columns, *(name for name in FILLED if name not in table.columns)]
     rows = [{**row.cells, **found.get(clip.id, {})} for row, clip in zip(table.rows, corpus, strict=True)]
@@ -62,13 +63,15 @@ def transcribe_manifest(manifest: Path, out: Path, transcriber: Transcriber, aud
     return Transcribed(len(corpus), len(corpus) - len(lacking), sum(bool(one) for one in found.values()), tuple(faults))
 
 
-def _recognised(clips: list[Clip], transcriber: Transcriber, kept: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
+def _recognised(
+    clips: list[Clip], transcriber: Transcriber, kept: Path, head: Mapping[str, str | None]
+) -> tuple[dict[str, dict[str, str]], list[str]]:
     """The cells to fill in, by the clip's id, and why some clips could not be heard."""
-    found = _read_kept(kept, transcriber)
+    found = _read_kept(kept, head)
     faults = []
     with progress("words recognised", len(clips)) as advance, kept.open("a", encoding="utf-8") as file:
         if not file.tell():
-            file.write(json.dumps(_head(transcriber)) + "\n")
+            file.write(json.dumps(head) + "\n")
         for clip in clips:
             if clip.id not in found:
                 try:
@@ -94,17 +97,13 @@ def _cells(clip: Clip, transcriber: Transcriber) -> dict[str, str]:
     }
 
 
-def _head(transcriber: Transcriber) -> dict[str, Any]:
-    return {"asr": transcriber.name, "language": transcriber.language}
-
-
-def _read_kept(kept: Path, transcriber: Transcriber) -> dict[str, dict[str, str]]:
-    """What an earlier call, by the same recogniser, has left; a last line that was cut off is recognised again."""
+def _read_kept(kept: Path, head: Mapping[str, str | None]) -> dict[str, dict[str, str]]:
+    """What an earlier call of the same has left; a last line that was cut off is recognised again."""
     if not kept.is_file():
         return {}
     lines = list(_whole_lines(kept))
-    if not lines or lines[0] != _head(transcriber):
-        say(f"{kept}: of another recogniser or language, so begun anew")
+    if not lines or lines[0] != head:
+        say(f"{kept}: of another manifest, recogniser or language, so begun anew")
         lines = []
     kept.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
     return dict(lines[1:])
@@ -118,7 +117,7 @@ def _whole_lines(path: Path) -> Iterator[Any]:
             return
 
 
-def _csv(columns: list[str], rows: list[Mapping[str, str | None]]) -> str:
+def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, str | None]]) -> str:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()

@@ -59,11 +59,13 @@ class Cutter:
         self._run.append(probability)
         if probability >= BEGINS:
             self._quiet_from = None
-        elif probability < GOES_ON:
-            if self._quiet_from is None:
-                self._quiet_from = len(self._run) - 1
-            if (len(self._run) - 1 - self._quiet_from) * WINDOW >= self._limits.pause * RATE:
-                return self._ended(self._first + self._quiet_from * WINDOW)
+        elif probability < GOES_ON and self._quiet_from is None:
+            self._quiet_from = len(self._run) - 1
+        # what is neither speech nor quiet could go on for ever
+        may_end = probability < GOES_ON or len(self._run) > self._longest
+        quiet = self._quiet_from
+        if quiet is not None and may_end and (len(self._run) - 1 - quiet) * WINDOW >= self._limits.pause * RATE:
+            return self._ended(self._first + quiet * WINDOW)
         cuts = []
         while self._quiet_from is None and len(self._run) > self._longest:
             cuts.append(self._cut())

@@ -8,9 +8,16 @@ from pathlib import Path
 import pytest
 
 from emovoz import Corpus
+from emovoz.transcription import Transcriber
+from emovoz.transcription.manifest import transcribe_manifest
 from helpers import emovoz, write_manifest
 
 pytest.importorskip("faster_whisper", reason="the extra asr is not installed")
+
+
+def head(manifest: Path, language: str | None) -> dict[str, str | None]:
+    """How a file begins that a stopped run has left."""
+    return {"asr": "whisper-base", "language": language, "manifest": str(manifest)}
 
 
 @pytest.fixture
@@ -31,7 +38,7 @@ def test_words_and_times_are_filled_in_and_all_else_stays(manifest: Path, tmp_pa
     out = tmp_path / "out.csv"
     kept = tmp_path / "out.csv.part"
     # left by a run that was stopped in the middle of a line
-    kept.write_text(json.dumps({"asr": "whisper-base", "language": "es"}) + '\n["mute.o')
+    kept.write_text(json.dumps(head(manifest, "es")) + '\n["mute.o')
     done = emovoz("transcribe", str(manifest), "--out", str(out), "--language", "es")
     assert done.returncode == 2
     assert "row 4: cut.ogg" in done.stderr
@@ -49,8 +56,10 @@ def test_words_and_times_are_filled_in_and_all_else_stays(manifest: Path, tmp_pa
 
 def test_what_was_recognised_is_not_recognised_again(manifest: Path, tmp_path: Path) -> None:
     kept = {"transcription": "Ya estaba.", "word_times": "", "language": "es"}
-    lines = [{"asr": "whisper-base", "language": None}, ["mute.ogg", kept], ["cut.ogg", {}]]
-    (tmp_path / "out.csv.part").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    done = emovoz("transcribe", str(manifest), "--out", str(tmp_path / "out.csv"))
-    assert done.returncode == 0, done.stderr
-    assert "Ya estaba." in (tmp_path / "out.csv").read_text(encoding="utf-8")
+    for other, there in ((manifest, True), (tmp_path / "other.csv", False)):
+        lines = [head(other, None), ["mute.ogg", kept], ["cut.ogg", {}]]
+        (tmp_path / "out.csv.part").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        done = transcribe_manifest(manifest, tmp_path / "out.csv", Transcriber.load("whisper-base"), None)
+        # of the clips of another manifest, nothing is known
+        assert bool(done.faults) is not there
+        assert ("Ya estaba." in (tmp_path / "out.csv").read_text(encoding="utf-8")) is there
