@@ -46,6 +46,7 @@ class Load:
         failed: answers that were none.
         memory: megabytes resident, after ten seconds of load and after every turn.
         seconds: for which it was asked.
+        work: seconds of a processor that it took, which a busy machine does not stretch.
         batches: how many there were.
     """
 
@@ -54,6 +55,7 @@ class Load:
     failed: int = 0
     memory: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    work: float = 0.0
     batches: float = 0.0
 
 
@@ -94,7 +96,8 @@ def _served(model: Path, batch: int) -> Iterator[str]:
 
 def _turn(load: Load, clips: Sequence[bytes]) -> None:
     """Ask for so long, and note what is seen."""
-    before, started = _metric(load.url, "emovoz_batch_clips_count"), time.monotonic()
+    batches, work = _metric(load.url, "emovoz_batch_clips_count"), _metric(load.url, "process_cpu_seconds_total")
+    started = time.monotonic()
     with ThreadPoolExecutor(1) as watcher:
         if not load.memory:
             watcher.submit(_note_memory, load, 10.0)
@@ -102,7 +105,8 @@ def _turn(load: Load, clips: Sequence[bytes]) -> None:
     load.seconds += time.monotonic() - started
     load.latencies += [seconds for seconds, _ in answers]
     load.failed += sum(not sound for _, sound in answers)
-    load.batches += _metric(load.url, "emovoz_batch_clips_count") - before
+    load.batches += _metric(load.url, "emovoz_batch_clips_count") - batches
+    load.work += _metric(load.url, "process_cpu_seconds_total") - work
     _note_memory(load, 0.0)
 
 
@@ -148,14 +152,14 @@ def _told(loads: Sequence[Load], clips: int) -> Iterator[str]:
     yield "makes batches of at most 32 clips or of 1; clients and services share the processors. A clip by itself is"
     yield "worked on by all processors, of several each has its own. Other work ran on the machine meanwhile."
     yield ""
-    yield "| judged | answers | failed | a second | p50 s | p95 s | clips a batch | MB after 10 s | MB at the end |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield "| judged | answers | failed | a second | p50 s | p95 s | processor s each | a batch | MB at 10 s | MB at the end |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for name, load in zip(BATCHES, loads, strict=True):
         p50, p95 = np.percentile(load.latencies, [50, 95])
         count = len(load.latencies)
         yield (
             f"| {name} | {count} | {load.failed} | {count / load.seconds:.1f} | {p50:.2f} | {p95:.2f} "
-            f"| {count / load.batches:.1f} | {load.memory[0]:.0f} | {load.memory[-1]:.0f} |"
+            f"| {load.work / count:.3f} | {count / load.batches:.1f} | {load.memory[0]:.0f} | {load.memory[-1]:.0f} |"
         )
 
 
