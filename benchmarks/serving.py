@@ -152,7 +152,7 @@ def _told(loads: Sequence[Load], clips: int) -> Iterator[str]:
     yield "makes batches of at most 32 clips or of 1; clients and services share the processors. A clip by itself is"
     yield "worked on by all processors, of several each has its own. Other work ran on the machine meanwhile."
     yield ""
-    yield "| judged | answers | failed | a second | p50 s | p95 s | processor s each | a batch | MB at 10 s | at end |"
+    yield "| judged | answers | failed | a second | p50 s | p95 s | processor s | a batch | MB at 10 s | MB at end |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for name, load in zip(BATCHES, loads, strict=True):
         p50, p95 = np.percentile(load.latencies, [50, 95])

@@ -76,7 +76,7 @@ def _run(
     transcriber: "Callable[[], Transcriber | None]",
     page: bool,
 ) -> None:
-    from emovoz import InputError, Recognizer
+    from emovoz.errors import InputError
 
     try:
         from emovoz.serve.app import make_app
@@ -85,6 +85,8 @@ def _run(
         from emovoz.serve.settings import ServeSettings
     except ModuleNotFoundError as error:
         raise InputError(f"emovoz serve needs {error.name}: pip install 'emovoz[serve]'") from error
+    from emovoz import Recognizer
+
     limits = ServeSettings(**settings)
     app = make_app(Recognizer.from_pretrained(model), limits, transcriber())
     if page:
