@@ -74,7 +74,7 @@ def test_a_manifest_a_folder_and_stdin_are_predicted_without_torch(
         (["--format", "xml"], "--format xml: choose jsonl or csv"),
         (["--batch-size", "0"], "--batch-size 0: at least 1"),
         (["--threshold", "boredom=0.2"], "threshold of 'boredom': no such label"),
-        (["--timeline"], "unrecognized arguments: --timeline"),
+        (["--timeline"], "--timeline: an exported model makes none"),
     ],
 )
 def test_what_an_export_cannot_do_is_refused_by_name(
