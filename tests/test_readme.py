@@ -92,7 +92,9 @@ def test_the_examples_of_python(workspace: Path) -> None:
         assert done.stdout.count(".ogg") >= 3
 
 
-def test_the_service(workspace: Path) -> None:
+def test_the_service(workspace: Path, quickstart: Path) -> None:
+    if not (workspace / "my-model").is_dir():
+        shutil.copytree(quickstart / "model", workspace / "my-model")
     serve, ask = SERVE
     with subprocess.Popen(
         [*shlex.split(serve, comments=True), "--port", "0"],
