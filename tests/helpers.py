@@ -22,6 +22,16 @@ def emovoz(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPro
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=400, check=False)
 
 
+def commands_in(folder: Path) -> Path:
+    """A new folder there for the path of examples: `emovoz`, and the `python` that has it."""
+    commands = folder / "bin"
+    commands.mkdir()
+    for name, beginning in {"emovoz": '-c "from emovoz.cli import main; main()"', "python": ""}.items():
+        (commands / name).write_text(f'#!/bin/sh\nexec {sys.executable} {beginning} "$@"\n')
+        (commands / name).chmod(0o755)
+    return commands
+
+
 def json_lines(text: str) -> list[dict[str, Any]]:
     """JSON objects, one a line."""
     return [json.loads(line) for line in text.splitlines()]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from emovoz.reference import setting_table
+from helpers import commands_in
 
 ROOT = Path(__file__).resolve().parents[1]
 FETCHED = re.compile(r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["']?(https?:)?//(?!localhost)""")
@@ -50,12 +51,7 @@ def test_every_document_is_in_the_contents() -> None:
 
 def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8"), re.DOTALL)
-    commands = tmp_path / "bin"
-    commands.mkdir()
-    for name, beginning in {"emovoz": '-c "from emovoz.program import main; main()"', "python": ""}.items():
-        (commands / name).write_text(f'#!/bin/sh\nexec {sys.executable} {beginning} "$@"\n')
-        (commands / name).chmod(0o755)
-    path = f"{commands}{os.pathsep}{os.environ['PATH']}"
+    path = f"{commands_in(tmp_path)}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-e", "-c", "\n".join(blocks)],
         cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False,

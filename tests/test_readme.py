@@ -15,7 +15,7 @@ import soundfile
 
 from emovoz import Corpus
 from emovoz.corpus import load_audio
-from helpers import json_lines, write_manifest
+from helpers import commands_in, json_lines, write_manifest
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -44,10 +44,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, demo: Corpus, tiny_whisp
     spoken = [load_audio(clip.audio) for clip in parts["held-out.csv"][:3] if isinstance(clip.audio, Path)]
     pause = np.zeros(16000, np.float32)
     soundfile.write(folder / "meeting.wav", np.concatenate([part for one in spoken for part in (one, pause)]), 16000)
-    command = folder / "bin" / "emovoz"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from emovoz.cli import main; main()" "$@"\n')
-    command.chmod(0o755)
+    commands_in(folder)
     cached = folder / "hub" / "models--openai--whisper-small"
     shutil.copytree(tiny_whisper, cached / "snapshots" / "0")
     (cached / "refs").mkdir()

@@ -3,14 +3,11 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from emovoz.lookup_cli import AsJson
-
-if TYPE_CHECKING:
-    from emovoz.transcription import Transcriber
 
 
 def explain(
@@ -33,19 +30,14 @@ def explain(
     from emovoz.corpus.sidecars import with_sidecar
     from emovoz.explanation.text import told
     from emovoz.files import check_folder
+    from emovoz.transcription import Transcriber
 
     if out:
         check_folder(out)
-    transcriber = _transcriber() if transcribe else None
+    transcriber = Transcriber.load() if transcribe else None
     given = with_sidecar(Clip(clip, Path(clip), start=start, end=end))
     explanation = Recognizer.from_pretrained(model).explain(given, text=text, label=label, transcriber=transcriber)
     if out:
         explanation.save(out)
         print(f"picture: {out / 'explanation.png'}", file=sys.stderr)
     print(json.dumps(explanation.to_dict(), ensure_ascii=False) if as_json else told(explanation))
-
-
-def _transcriber() -> "Transcriber":
-    from emovoz.transcription import Transcriber
-
-    return Transcriber.load()

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
 from emovoz.auditing.plots import histogram, strips
 from emovoz.auditing.text import duration, where_of
 from emovoz.files import write_whole
+from emovoz.page import templates_of
 
 EXAMPLES = 8
 """Shown of each finding; audit.json has all."""
@@ -34,14 +33,7 @@ def write_page(results: Mapping[str, Any], path: Path, *, title: str = "emovoz a
 def render_page(results: Mapping[str, Any], *, title: str = "emovoz audit") -> str:
     """The page as HTML that asks nothing of the network; arguments as for `write_page`."""
     # style and marks are those of the report of an evaluation
-    loaders = [PackageLoader("emovoz", folder) for folder in ("auditing", "evaluation")]
-    environment = Environment(
-        loader=ChoiceLoader(loaders),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_of("auditing", "evaluation")
     environment.filters |= {"score": _score, "duration": duration, "where": where_of}
     template = environment.get_template("page.html.j2")
     return template.render(title=title, **_view(results)).lstrip()

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emovoz.evaluation.cards import cards_of
 from emovoz.evaluation.charts import curve_panel, reliability_panel
@@ -19,7 +18,7 @@ from emovoz.evaluation.comparison import is_baseline
 from emovoz.evaluation.contamination import contamination_told
 from emovoz.evaluation.sounds import Sound
 from emovoz.files import write_whole
-from emovoz.page import axis_of, finite
+from emovoz.page import axis_of, finite, templates_of
 from emovoz.training.selected import told
 
 WORST, BEST = 15, 5
@@ -52,14 +51,7 @@ def render_report(
 ) -> str:
     """The report as HTML that asks nothing of the network; arguments as for `write_report`."""
     runs = results.get("runs", {"": results})
-    # Labels, recipes and paths are the user's text: escaped everywhere, whatever the template's name ends in.
-    environment = Environment(
-        loader=PackageLoader("emovoz", "evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_of("evaluation")
     environment.filters |= {
         "score": _score,
         "count": _count,

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emovoz.corpus.audio import mono
 from emovoz.corpus.envelope import Envelope
@@ -13,6 +12,7 @@ from emovoz.corpus.recording import opened
 from emovoz.inference.prediction import Prediction
 from emovoz.inference.segment import Segment
 from emovoz.inference.timeline import Timeline
+from emovoz.page import templates_of
 from emovoz.pictures.palette import DARK, LIGHT, colours
 
 COLUMNS = 500
@@ -23,13 +23,7 @@ _BASES = {
     ("speech", "text"): "Judged by the voice and the words.",
 }
 _MEAN = " Of the whole, it is the mean of the utterances, the longer counting more."
-TEMPLATES = Environment(
-    loader=PackageLoader("emovoz", "serve"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+TEMPLATES = templates_of("serve")
 
 
 def waiting_html(labels: Sequence[str]) -> str:

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from emovoz.page import templates_of
 from emovoz.serve.schemas import EXAMPLES, Model
 
 _CURL = {
@@ -37,14 +36,7 @@ def reference_page(schema: Mapping[str, Any], card: Model, base: str) -> str:
         card: of the model.
         base: address of the service, with a slash at its end.
     """
-    environment = Environment(
-        loader=PackageLoader("emovoz", "serve"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("reference.html.j2")
+    template = templates_of("serve").get_template("reference.html.j2")
     return template.render(about=schema["info"], routes=list(_routes(schema, base)), card=card)
 
 
