@@ -29,7 +29,7 @@ from emovoz.transcription import Transcriber
 def make_app(
     recognizer: Recognizer, settings: ServeSettings | None = None, transcriber: Transcriber | None = None
 ) -> FastAPI:
-    """The API of a recogniser, and the web page where that is installed.
+    """The API of a recogniser; `emovoz.serve.page.mount` adds the web page.
 
     Args:
         recognizer: what judges.
@@ -114,8 +114,7 @@ async def _judged(service: Service, wanted: Asked) -> list[Any]:
 def _timeline_of(service: Service, wanted: Asked) -> Callable[[Clip], Any]:
     if any(upload.text is not None for upload in wanted.uploads):
         raise RequestError(400, "a timeline takes no text: its words are recognised, with transcribe")
-    transcriber = service.words() if wanted.transcribe else None
-    return lambda clip: service.recognizer.predict_timeline(clip, transcriber=transcriber)
+    return service.timelines(transcribe=wanted.transcribe)
 
 
 async def _gone(request: Request) -> None:

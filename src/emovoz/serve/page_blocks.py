@@ -161,8 +161,7 @@ async def _timeline_of(service: Service, path: Path, transcribe: bool) -> Callab
     """How a long recording is judged; None for a short one."""
     if await asyncio.to_thread(seconds_of, path) <= LONG_SECONDS:
         return None
-    transcriber = service.transcriber if transcribe else None
-    return lambda clip: service.recognizer.predict_timeline(clip, transcriber=transcriber)
+    return service.timelines(transcribe=transcribe)
 
 
 async def _asked(

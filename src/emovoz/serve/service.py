@@ -99,6 +99,15 @@ class Service:
             raise RequestError(422, "this service recognises no words (it runs without the extra asr); send the text")
         return self.transcriber
 
+    def timelines(self, *, transcribe: bool) -> Callable[[Clip], Any]:
+        """What makes the timeline of a clip, its words recognised or not.
+
+        Raises:
+            RequestError: there is nothing that recognises words.
+        """
+        transcriber = self.words() if transcribe else None
+        return lambda clip: self.recognizer.predict_timeline(clip, transcriber=transcriber)
+
     async def answers(
         self, uploads: Sequence[Upload], *, how: Callable[[Clip], Any] | None = None, transcribe: bool = False
     ) -> list[Any]:
