@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: quickstart test lint docs bench
+.PHONY: quickstart test soak lint docs bench
 
 quickstart: $(VENV)/.installed
 	$(BIN)/emovoz quickstart
 
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_OPTIONS)
+
+# every case of the fault suite, of which `make test` tries a sample; some hours
+soak: $(VENV)/.installed-dev
+	EMOVOZ_SOAK=1 EMOVOZ_TALLY=$(CURDIR)/soak.jsonl OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults -n $(WORKERS) $(PYTEST_OPTIONS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
