@@ -5,7 +5,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,10 @@ from typing import Any
 
 from emovoz.cache import cache_directory
 from emovoz.errors import ClipError, InputError
+from emovoz.progress import progress
+
+AT_ONCE = 16
+"""Requests under way at a time."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _PACKAGES = {"s3": "emovoz[s3]", "s3a": "emovoz[s3]", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
@@ -29,7 +34,7 @@ _STATE = (
     "LastModified",
     "last_modified",
 )
-"""By which the stores tell a file from what it was before."""
+"""By which file systems tell a file from what it was before."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +55,25 @@ class RemoteFile:
     Attributes:
         url: where it lies.
         state: by which it is told from what it was before; None where there is no such file.
+        size: bytes.
         header: of a recording that has been looked at.
         fault: why it cannot be used, as far as that is known.
     """
 
     url: str
     state: str | None
+    size: int = 0
     header: Header | None = None
     fault: str | None = None
 
     def __str__(self) -> str:
         """As it is shown."""
         return self.url
+
+    @property
+    def name(self) -> str:
+        """The last part of its URL."""
+        return self.url.rsplit("/", 1)[1]
 
     def fetched(self) -> Path:
         """A copy on this machine, fetched when first asked for.
@@ -85,16 +97,30 @@ _copies: Path | None = None
 
 
 @contextmanager
-def copies_kept_in(folder: Path) -> Iterator[None]:
-    """In this block, what is fetched goes there instead of the user's cache, and is deleted when it ends."""
+def copies_meanwhile() -> Iterator[None]:
+    """In this block, what is fetched is not kept in the user's cache, but deleted when it ends."""
     global _copies
-    folder.mkdir(parents=True, exist_ok=True)
-    _copies = folder
+    parent = Path(tempfile.gettempdir())
+    for left in parent.glob("emovoz-copies-*"):
+        # what a killed process has left
+        if not _is_alive(left.name.rsplit("-", 1)[1]):
+            shutil.rmtree(left, ignore_errors=True)
+    _copies = parent / f"emovoz-copies-{os.getpid()}"
     try:
         yield
     finally:
+        shutil.rmtree(_copies, ignore_errors=True)
         _copies = None
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def is_url(place: object) -> bool:
@@ -142,7 +168,7 @@ def listing(url: str) -> dict[str, RemoteFile]:
             return {}
     prefix = f"{system._strip_protocol(path).rstrip('/')}/"
     inside = {name.removeprefix(prefix): info for name, info in found.items() if name.startswith(prefix)}
-    return {name: RemoteFile(joined(url, name), _state(inside[name])) for name in sorted(inside) if name}
+    return {name: _file(joined(url, name), inside[name]) for name in sorted(inside) if name}
 
 
 def stat(url: str) -> RemoteFile:
@@ -157,7 +183,7 @@ def stat(url: str) -> RemoteFile:
             info = system.info(path)
         except FileNotFoundError:
             return RemoteFile(url, None)
-    return RemoteFile(url, _state(info) if info["type"] == "file" else None)
+    return _file(url, info) if info["type"] == "file" else RemoteFile(url, None)
 
 
 def fetch(url: str, target: Path) -> None:
@@ -202,6 +228,19 @@ def write(url: str, content: bytes) -> None:
         system.pipe_file(path, content)
 
 
+def fetch_all(files: Iterable[RemoteFile]) -> None:
+    """Fetch copies of files, several at a time; one that cannot be had is told where it is used."""
+    wanted = list(files)
+
+    def bring(file: RemoteFile) -> None:
+        with suppress(ClipError):
+            file.fetched()
+
+    with progress("fetching", len(wanted)) as advance, ThreadPoolExecutor(AT_ONCE) as pool:
+        for _ in pool.map(bring, wanted):
+            advance(1)
+
+
 def fetch_folder(url: str, target: Path) -> None:
     """Copy all files below a URL into a folder.
 
@@ -229,8 +268,9 @@ def _root(url: str) -> str:
     return "/".join(url.split("/")[:3])
 
 
-def _state(info: dict[str, Any]) -> str:
-    return " ".join(f"{name}={info[name]}" for name in _STATE if info.get(name) is not None)
+def _file(url: str, info: dict[str, Any]) -> RemoteFile:
+    state = " ".join(f"{name}={info[name]}" for name in _STATE if info.get(name) is not None)
+    return RemoteFile(url, state, int(info.get("size") or 0))
 
 
 @contextmanager
