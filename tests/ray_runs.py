@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-import psutil
 import soundfile
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -58,14 +57,14 @@ def repeated(root: Path) -> list[str]:
     return [name for name, count in counts.items() if count > 1]
 
 
-def encoder_processes() -> list[psutil.Process]:
-    """The processes of this machine in which Ray encodes or judges."""
+def encoder_processes() -> list[int]:
+    """The numbers of the processes of this machine in which Ray encodes or judges."""
     found = []
-    for process in psutil.process_iter(["cmdline"]):
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
         # a process may end while it is looked at
-        with suppress(psutil.Error):
-            if any("MapWorker" in part for part in process.info["cmdline"] or []):
-                found.append(process)
+        with suppress(OSError):
+            if command.read_bytes().startswith(b"ray::") and b"MapWorker" in command.read_bytes():
+                found.append(int(command.parent.name))
     return found
 
 
@@ -79,8 +78,8 @@ def one_killed(root: Path) -> Iterator[list[int]]:
         while not over.wait(0.01):
             if any(root.glob("*/shard-*.safetensors")):
                 for process in encoder_processes()[:1]:
-                    os.kill(process.pid, 9)
-                    killed.append(process.pid)
+                    os.kill(process, 9)
+                    killed.append(process)
                 return
 
     watcher = threading.Thread(target=watch)

@@ -15,6 +15,7 @@ from typing import Any
 
 from emovoz.cache import cache_directory
 from emovoz.errors import ClipError, InputError
+from emovoz.files import write_bytes
 from emovoz.progress import progress
 
 AT_ONCE = 16
@@ -87,10 +88,17 @@ class RemoteFile:
             raise ClipError("no such file")
         if not copy.is_file():
             try:
-                fetch(self.url, copy)
+                fetch(self.url, copy, self)
             except InputError as error:
                 raise ClipError(str(error).removeprefix(f"{self.url}: ")) from error
         return copy
+
+    def is_in(self, copy: Path) -> bool:
+        """Whether a copy holds what the file held when it was listed and looked at."""
+        if copy.stat().st_size != self.size:
+            return False
+        with copy.open("rb") as file:
+            return self.header is None or hashlib.file_digest(file, "sha256").digest() == self.header.digest
 
 
 _copies: Path | None = None
@@ -144,10 +152,11 @@ def joined(url: str, *names: str) -> str:
 def parent(url: str) -> str:
     """The URL of the folder in which something lies.
 
-    >>> parent("s3://bucket/corpus/train.csv")
-    's3://bucket/corpus'
+    >>> parent("s3://bucket/corpus/train.csv"), parent("memory://train.csv")
+    ('s3://bucket/corpus', 'memory://')
     """
-    return url.rstrip("/").rsplit("/", 1)[0]
+    above = url.rstrip("/").rsplit("/", 1)[0]
+    return above if "://" in above else f"{above}/"
 
 
 def listing(url: str) -> dict[str, RemoteFile]:
@@ -186,11 +195,11 @@ def stat(url: str) -> RemoteFile:
     return _file(url, info) if info["type"] == "file" else RemoteFile(url, None)
 
 
-def fetch(url: str, target: Path) -> None:
+def fetch(url: str, target: Path, known: RemoteFile | None = None) -> None:
     """Copy a file to this machine, under a temporary name first.
 
     Raises:
-        InputError: it cannot be had.
+        InputError: it cannot be had, or it is no more what was `known` of it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(prefix=".fetched-", dir=target.parent)
@@ -199,6 +208,8 @@ def fetch(url: str, target: Path) -> None:
         with _faults(url):
             system, path = _system(url)
             system.get_file(path, scratch)
+        if known and not known.is_in(Path(scratch)):
+            raise InputError(f"{url}: it has changed since it was looked at; run the command again")
         Path(scratch).replace(target)
     finally:
         Path(scratch).unlink(missing_ok=True)
@@ -223,9 +234,11 @@ def write(url: str, content: bytes) -> None:
     """
     with _faults(url):
         system, path = _system(url)
-        with suppress(FileExistsError):
-            system.makedirs(parent(path), exist_ok=True)
-        system.pipe_file(path, content)
+        if "file" in system.protocol:
+            # alone of them, a disk shows what is half written
+            write_bytes(Path(path), content)
+        else:
+            system.pipe_file(path, content)
 
 
 def fetch_all(files: Iterable[RemoteFile]) -> None:

@@ -10,7 +10,7 @@ from emovoz.features import FeatureStore, FrozenEncoders, features_of
 from emovoz.remote import listing, read, write
 from emovoz.scale.encoding import extract_on_ray
 from emovoz.scale.object_store import MirroredStore, ObjectStore
-from helpers import emovoz
+from helpers import emovoz, write_manifest
 from ray_runs import locally, repeated, tensors
 
 
@@ -21,11 +21,11 @@ def near(demo: Corpus) -> Corpus:
 
 
 @pytest.fixture(scope="module")
-def far(near: Corpus, bucket: str) -> Corpus:
+def far(near: Corpus, bucket: str, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """The same: manifest and audio on S3."""
-    header = "id,label,transcription,speaker"
-    rows = [f"{clip.id},{clip.label},{clip.transcription},{clip.speaker}" for clip in near]
-    write(f"{bucket}/far/corpus.csv", "\n".join([header, *rows]).encode())
+    rows = [{"id": clip.id, "label": clip.label or "", "transcription": clip.transcription or ""} for clip in near]
+    manifest = write_manifest(tmp_path_factory.mktemp("far") / "corpus.csv", rows)
+    write(f"{bucket}/far/corpus.csv", manifest.read_bytes())
     for clip in near:
         assert isinstance(clip.audio, Path)
         write(f"{bucket}/far/audio/{clip.id}", clip.audio.read_bytes())
@@ -76,7 +76,7 @@ def test_a_model_is_trained_from_a_store_on_s3(
     near: Corpus, filled: str, tiny_recipe: Recipe, own_cache: Path, tmp_path: Path
 ) -> None:
     assert tiny_recipe.speech is not None
-    recipe = Recipe.load("baseline-logreg", [f"speech.model={tiny_recipe.speech.model}"])
+    recipe = Recipe.load("baseline-logreg", [f"speech.model={tiny_recipe.speech.model}", "speech.layers=all"])
     from_s3 = train(near, recipe, store=MirroredStore(filled))
     from_here = train(near, recipe, store=FeatureStore(tmp_path / "local"))
     heard = near.select(range(3))
@@ -115,14 +115,15 @@ def test_an_object_whose_header_is_damaged_counts_as_absent(bucket: str, shown: 
 
 
 def test_what_cannot_be_reached_is_told(bucket: str) -> None:
-    absent = emovoz("extract", "s3://absent/corpus.csv", "--recipe", "text")
-    assert (absent.returncode, absent.stderr) == (2, "s3://absent/corpus.csv: no such file, folder or bucket\n")
-    lacking = emovoz("train", "gs://bucket/corpus.csv", "--out", "model", "--recipe", "text")
-    assert lacking.returncode == 2
-    assert "pip install 'gcsfs'" in lacking.stderr
-    filled = emovoz("extract", f"{bucket}/far/corpus.csv", "--store", f"{bucket}/store", "--recipe", "text")
-    assert filled.returncode == 2
-    assert "--engine ray" in filled.stderr
+    with pytest.raises(InputError, match=r"s3://absent/corpus\.csv: no such file, folder or bucket"):
+        Corpus.from_manifest("s3://absent/corpus.csv")
+    with pytest.raises(InputError, match="pip install 'gcsfs'"):
+        Corpus.from_manifest("gs://bucket/corpus.csv")
+    done = emovoz("extract", f"{bucket}/far/corpus.csv", "--store", f"{bucket}/store", "--recipe", "text")
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"{bucket}/store: a store at a URL is filled by --engine ray; --workers 1 is one process\n",
+    )
 
 
 def test_missing_remote_audio_is_told_with_its_row(bucket: str) -> None:

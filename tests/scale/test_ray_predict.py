@@ -1,12 +1,15 @@
 """Prediction by processes of a real Ray."""
 
-import os
 from pathlib import Path
 
+import fsspec
 import pytest
 
-from emovoz import Corpus, Recognizer
+from emovoz import Corpus, InputError, Recognizer
+from emovoz.cli import app
+from emovoz.inference.inputs import clips_of
 from emovoz.remote import listing, read, write
+from emovoz.scale.predict_verb import run
 from helpers import emovoz, json_lines
 
 
@@ -37,36 +40,29 @@ def local(model: Path, recordings: Path) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _on_this_ray(ray_address: str) -> None:
-    os.environ["RAY_ADDRESS"] = ray_address
-
-
-def test_the_lines_are_those_of_one_process(model: Path, recordings: Path, local: str) -> None:
+def test_the_lines_are_those_of_one_process(model: Path, recordings: Path, local: str, ray_address: str) -> None:
     done = emovoz(*("predict", str(model), str(recordings), "--batch-size", "4", "--engine", "ray", "--workers", "2"))
     assert (done.returncode, done.stdout) == (2, local), done.stderr
     assert len(json_lines(local)) == 21
 
 
-def test_all_of_it_on_s3_and_nothing_judged_twice(model: Path, recordings: Path, local: str, bucket: str) -> None:
+def test_all_of_it_on_s3_and_nothing_judged_twice(
+    model: Path, recordings: Path, local: str, bucket: str, ray_address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     for path in model.rglob("*"):
         if path.is_file():
             write(f"{bucket}/models/tiny/{path.relative_to(model).as_posix()}", path.read_bytes())
     for path in recordings.iterdir():
         write(f"{bucket}/recordings/{path.name}", path.read_bytes())
-    arguments = ["predict", f"{bucket}/models/tiny", f"{bucket}/recordings", "--batch-size", "4", "--engine", "ray"]
-    arguments += ["--workers", "1", "--out", f"{bucket}/answers"]
-    done = emovoz(*arguments)
-    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    asked = (f"{bucket}/models/tiny", f"{bucket}/recordings", f"{bucket}/answers")
+    assert predicted(*asked) == 2
+    assert capsys.readouterr().out == ""
     assert read(f"{bucket}/answers/predictions.jsonl").decode() == local
     parts = listing(f"{bucket}/answers/parts")
     lost = next(iter(parts))
-    # as if the run had been stopped before the last was there
-    import boto3
-
-    boto3.client("s3").delete_object(Bucket="corpus", Key=f"answers/parts/{lost}")
-    again = emovoz(*arguments)
-    assert again.returncode == 2
+    # as if the run had been stopped before it was there
+    fsspec.filesystem("s3").rm(f"corpus/answers/parts/{lost}")
+    assert predicted(*asked) == 2
     assert read(f"{bucket}/answers/predictions.jsonl").decode() == local
     after = listing(f"{bucket}/answers/parts")
     assert after.keys() == parts.keys()
@@ -74,7 +70,11 @@ def test_all_of_it_on_s3_and_nothing_judged_twice(model: Path, recordings: Path,
     assert sum(after[name].state != parts[name].state for name in parts) <= 2
 
 
-def test_what_makes_no_sense_with_it_is_refused(model: Path) -> None:
-    done = emovoz("predict", str(model), "a.wav", "--engine", "ray", "--timeline")
-    assert done.returncode == 2
-    assert done.stderr == "--engine ray labels each clip by itself: no --timeline, --stdin or --adapt-speaker\n"
+def test_what_makes_no_sense_with_it_is_refused() -> None:
+    with pytest.raises(InputError, match="no --timeline, --stdin or --adapt-speaker"):
+        app(["predict", "model", "a.wav", "--engine", "ray", "--timeline"], standalone_mode=False)
+
+
+def predicted(model: str, folder: str, out: str) -> int:
+    """The exit code of a prediction of a folder."""
+    return run(model, clips_of(folder), "jsonl", out, 1, 4, {}, None)

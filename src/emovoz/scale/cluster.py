@@ -72,10 +72,10 @@ class Cluster:
                 if isinstance(result, _Stop):
                     raise InputError(result.faults)
                 yield result
-        except ray.exceptions.RayError as error:
+        except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
             raise InputError(
-                f"Ray gave up after {_TRIES} tries: {str(error).strip().splitlines()[0]}; what was done is kept. "
-                "Is there enough memory for so many workers?"
+                f"a process has died {_TRIES} times at the same work; what was done before is kept. Is there enough "
+                "memory for so many workers?"
             ) from error
 
 

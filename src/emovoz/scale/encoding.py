@@ -1,6 +1,6 @@
 """Extraction on Ray: what the store lacks is encoded by processes that write shards themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from torch import Tensor
 from emovoz.corpus import Corpus
 from emovoz.errors import ClipError, InputError
 from emovoz.features import Extraction, FeatureStore, FrozenEncoders, extract, views_of
+from emovoz.features.ahead import read_ahead
 from emovoz.features.branch import Branch
 from emovoz.features.disk import write_faults
 from emovoz.features.encoding import Done, wanted_of
@@ -26,6 +27,8 @@ from emovoz.scale.cluster import Cluster, cluster
 from emovoz.scale.looking import looked_at
 
 _SHARD_BYTES = 32_000_000
+_TOGETHER = 4
+"""Portions of a task."""
 _DECODERS = 4
 """Threads of each process that fetch and decode audio."""
 
@@ -68,11 +71,9 @@ class RayEngine:
             # in the same order everywhere, so that two runs do not wait for each other
             fingerprints = sorted({branch.encoder.fingerprint for branch in needed.values()})
             places = {one: locks.enter_context(store.filling(one)) for one in fingerprints}
-            tasks = [
-                Portion(name, portion)
-                for name, branch in needed.items()
-                for portion in portions(branch, wanted_of(branch, missing[name], store))
-            ]
+            wanted = {name: wanted_of(branch, missing[name], store) for name, branch in needed.items()}
+            found = {name: list(portions(needed[name], of_branch)) for name, of_branch in wanted.items()}
+            tasks = [task for name in found for task in _tasks(name, found[name], self.processes.workers)]
             total = sum(task.size for task in tasks)
             with progress("encoding", total) as advance:
                 for name, of_portion in self.processes.run(Encoding(self.recipe, places), tasks):
@@ -82,16 +83,23 @@ class RayEngine:
 
 
 @dataclass(frozen=True)
-class Portion:
-    """What is read and encoded at a time: a branch by its name, and what is wanted of it."""
+class Task:
+    """What a process is given: a branch by its name, and portions, of which it reads one while it encodes another."""
 
     branch: str
-    wanted: list[Wanted]
+    portions: list[list[Wanted]]
 
     @property
     def size(self) -> float:
         """Seconds or characters."""
-        return sum(one.piece.size for one in self.wanted)
+        return sum(one.piece.size for portion in self.portions for one in portion)
+
+
+def _tasks(branch: str, found: list[list[Wanted]], workers: int) -> Iterator[Task]:
+    # few are better given one by one, so that no process is left without
+    together = _TOGETHER if len(found) >= 4 * _TOGETHER * workers else 1
+    for k in range(0, len(found), together):
+        yield Task(branch, found[k : k + together])
 
 
 @dataclass(frozen=True)
@@ -119,10 +127,10 @@ class PortionEncoder:
     branches: Mapping[str, Branch]
     places: Mapping[str, str]
 
-    def __call__(self, task: Portion) -> tuple[str, Done]:
+    def __call__(self, task: Task) -> tuple[str, Done]:
         """The branch, and what has been done.
 
-        A shard is named by what it holds, so that a portion that is encoded again, because a process died before it
+        A shard is named by what it holds, so that a task that is done again, because a process died before it
         could tell, replaces its shards by the same.
 
         Raises:
@@ -138,7 +146,8 @@ class PortionEncoder:
         shard = _Shard(place, shard_metadata(branch.encoder.fingerprint, branch.model))
         done = Done()
         with copies_meanwhile():
-            for portion, inputs in read_portion(branch, task.wanted, _DECODERS):
+            read = (part for one in task.portions for part in read_portion(branch, one, _DECODERS))
+            for portion, inputs in read_ahead(read):
                 for one, value, layers in zip(portion, inputs, encode_portion(branch, portion, inputs), strict=True):
                     if isinstance(value, ClipError):
                         done.faults[one.piece.key] = value

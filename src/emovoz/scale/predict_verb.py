@@ -3,10 +3,12 @@
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from emovoz.corpus import Clip
 from emovoz.inference.lines import print_each
 from emovoz.progress import say
+from emovoz.remote import is_url
 from emovoz.scale.answers import Answers
 from emovoz.scale.cluster import cluster
 from emovoz.scale.prediction import Model, predict_on_ray
@@ -25,7 +27,8 @@ def run(
     """Print predictions, or write them to `out` as one file; the exit code."""
     model = Model.of(source, thresholds=thresholds, transcription=transcription)
     labels = model.recognizer().labels
-    answers = Answers(out, model.asked) if out else None
+    place = out if out is None or is_url(out) else str(Path(out).absolute())
+    answers = Answers(place, model.asked) if place else None
     if answers:
         answers.check()
     printed = sys.stdout

@@ -1,19 +1,19 @@
-"""A real Ray and a real S3 server, both on this machine, started once."""
+"""A real Ray and a real S3 server on this machine, which the environment names as users' environments do."""
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from emovoz import Recipe
-from exports import tiny
+TESTS = Path(__file__).resolve().parent
 
 
-@pytest.fixture(scope="session")
-def bucket() -> Iterator[str]:
-    """A bucket on an S3 server, which the environment names as users' environments do."""
-    import boto3
+@contextmanager
+def s3_bucket() -> Iterator[str]:
+    """A bucket on an S3 server of its own; yields its URL."""
+    import fsspec
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(port=0, verbose=False)
@@ -28,26 +28,22 @@ def bucket() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(name, value)
-        boto3.client("s3").create_bucket(Bucket="corpus")
+        fsspec.filesystem("s3").mkdir("corpus")
         yield "s3://corpus"
     server.stop()
 
 
-@pytest.fixture(scope="session")
-def ray_address(bucket: str) -> Iterator[str]:
-    """A Ray on this machine to which this process is connected, and others can be; it knows the S3 server."""
+@contextmanager
+def ray_here() -> Iterator[str]:
+    """A Ray of three processors to which this process is connected; yields the address by which others find it."""
     import ray
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2] / "src")]))
+        patch.setenv("PYTHONPATH", os.pathsep.join(str(TESTS / name) for name in (".", "../src")))
         ray.init("local", num_cpus=3, object_store_memory=200_000_000, include_dashboard=False, log_to_driver=False)
-        yield ray.get_runtime_context().gcs_address
+        address = ray.get_runtime_context().gcs_address
+        patch.setenv("RAY_ADDRESS", address)
+        yield address
         ray.shutdown()
-
-
-@pytest.fixture(scope="session")
-def tiny_recipe(tiny_whisper: Path, tiny_bert: Path) -> Recipe:
-    """Both modalities by tiny encoders."""
-    return Recipe.load("default", tiny(tiny_whisper, tiny_bert))
