@@ -18,10 +18,15 @@ from helpers import write_manifest
 from ray_runs import encoder_processes, locally, one_killed, repeated, segments, tensors
 
 
+PIECES = 4
+"""Of 200 s."""
+
+
 @pytest.fixture(scope="module")
 def corpus(speech_samples: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """Clips of 24 minutes: six portions, and one of words."""
-    return segments(speech_samples, tmp_path_factory.mktemp("long") / "long.wav", 120)
+    """Clips of 24 minutes: six portions, one of words, and a recording that is encoded in pieces."""
+    path = tmp_path_factory.mktemp("long") / "long.wav"
+    return Corpus([*segments(speech_samples, path, 120), Clip("long", path, start=0.0, end=200.0)])
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +41,7 @@ def test_an_encoder_process_killed_in_mid_run_costs_nothing_and_repeats_nothing(
     with one_killed(tmp_path) as killed:
         done = extract_on_ray(corpus, tiny_recipe, store, workers=2)
     assert len(killed) == 1
-    assert done.encoded["speech"] == 120
+    assert done.encoded["speech"] == 120 + PIECES
     assert tensors(tmp_path) == tensors(local.root)
     assert repeated(tmp_path) == []
     assert not list(tmp_path.rglob(".shard-*"))
