@@ -58,14 +58,21 @@ def repeated(root: Path) -> list[str]:
 
 
 def encoder_processes() -> list[int]:
-    """The numbers of the processes of this machine in which Ray encodes or judges."""
+    """The numbers of the processes in which the Ray that this process has started encodes or judges."""
     found = []
-    for command in Path("/proc").glob("[0-9]*/cmdline"):
+    for folder in Path("/proc").glob("[0-9]*"):
         # a process may end while it is looked at
         with suppress(OSError):
-            if command.read_bytes().startswith(b"ray::") and b"MapWorker" in command.read_bytes():
-                found.append(int(command.parent.name))
+            command = (folder / "cmdline").read_bytes()
+            if command.startswith(b"ray::") and b"MapWorker" in command:
+                number = int(folder.name)
+                # its parent is Ray's own process
+                found += [number] if _parent(_parent(number)) == os.getpid() else []
     return found
+
+
+def _parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
 @contextmanager

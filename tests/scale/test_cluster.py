@@ -19,3 +19,10 @@ def test_results_come_in_order_and_what_the_user_can_mend_is_told(ray_address: s
 def test_work_that_ends_every_process_is_given_up(ray_address: str) -> None:
     with cluster(1) as processes, pytest.raises(InputError, match="a process has died 4 times at the same work"):
         list(processes.run(Doing(), [None]))
+
+
+def test_an_address_without_a_cluster_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(InputError, match=r"RAY_ADDRESS=127\.0\.0\.1:1: no cluster there"), cluster(1):
+        pass

@@ -17,7 +17,6 @@ from emovoz.scale.encoding import extract_on_ray
 from helpers import write_manifest
 from ray_runs import encoder_processes, locally, one_killed, repeated, segments, tensors
 
-
 PIECES = 4
 """Of 200 s."""
 

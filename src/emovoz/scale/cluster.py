@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -159,8 +160,12 @@ def _connect(workers: int) -> None:
         )
         return
     try:
+        host, _, port = address.removeprefix("ray://").rpartition(":")
+        if port.isdigit():
+            # Ray itself would try for minutes
+            socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"RAY_ADDRESS={address}: no cluster there ({error})") from error
 
 
