@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file, save_file
 
+from emovoz import processes
 from emovoz.model import EmotionHead
 from emovoz.settings import Augmentation, Training
 from emovoz.training.adapted import adapted_examples, fit_adaptation
@@ -69,7 +70,10 @@ def fit(
     done = _finished(head, checkpoint)
     if done is None:
         done = Fitted(*fit_by_gradient(head, examples, dev, training, augmentation, checkpoint, run))
-        _keep_finished(done, checkpoint)
+        if processes.is_first():
+            _keep_finished(done, checkpoint)
+        # so that no process looks for the state of another fit while checkpoints change
+        processes.wait()
     return done
 
 
