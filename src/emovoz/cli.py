@@ -16,10 +16,12 @@ from emovoz.options import (
     AudioDir,
     Excluded,
     Manifest,
+    Part,
     RecipeName,
     Settings,
     Workers,
     corpus_of,
+    part_of,
     with_adapt,
 )
 from emovoz.predict_cli import predict
@@ -27,6 +29,7 @@ from emovoz.program import main
 from emovoz.serve_cli import serve
 from emovoz.store_cli import Store, store_at
 from emovoz.store_cli import app as store_verbs
+from emovoz.submit_cli import submit
 from emovoz.train_cli import train
 from emovoz.transcribe_cli import transcribe
 
@@ -81,28 +84,33 @@ def extract(
     settings: Settings = None,
     store: Store = None,
     workers: Workers = 2,
+    part: Part = None,
     as_json: AsJson = False,
 ) -> None:
     """Encode a corpus, and the views a recipe asks for, into the feature store; what is there is not done again."""
     from emovoz import extract as extract_corpus
-    from emovoz.features import FrozenEncoders, views_of
+    from emovoz.features import FrozenEncoders, extract_part, views_of
 
     chosen = recipe_of(recipe, settings)
     corpus = corpus_of(manifest, audio_dir, chosen, labels=False)
     views = views_of(chosen.augmentation)
     # the first of those that a grid lets be chosen from holds what all of them keep
     encoders, *_ = FrozenEncoders.of_each(chosen.candidates())
-    done = extract_corpus(corpus, encoders, store_at(store), views=views, workers=workers)
+    chosen_store = store_at(store)
+    if part:
+        done = extract_part(corpus, encoders, chosen_store, *part_of(part), views=views, workers=workers)
+    else:
+        done = extract_corpus(corpus, encoders, chosen_store, views=views, workers=workers)
     if as_json:
         print(json.dumps(done.to_dict()))
         return
     encoded = ", ".join(f"{count} new {name}" for name, count in done.encoded.items())
     if not any(done.encoded.values()):
-        print(f"{done.clips} clips: all are in {store_at(store).root} already ({encoded})")
+        print(f"{done.clips} clips: all are in {chosen_store.root} already ({encoded})")
         return
     print(
         f"{done.clips} clips ({encoded}); {done.audio_seconds / 3600:.2f} h encoded in {done.seconds:.1f} s, "
-        f"{done.times_real_time:.0f}x real time; {done.stored_bytes / 1e6:.1f} MB added to {store_at(store).root}"
+        f"{done.times_real_time:.0f}x real time; {done.stored_bytes / 1e6:.1f} MB added to {chosen_store.root}"
     )
 
 
@@ -138,22 +146,40 @@ def crossval(
     resume: Annotated[
         bool, typer.Option("--resume", help="Take what is finished in OUT/runs, where it is of the same run.")
     ] = False,
+    part: Part = None,
     as_json: AsJson = False,
 ) -> None:
     """Cross-validate a recipe, or compare several on the same folds; of a stopped one, OUT/runs has what is done."""
     from emovoz import InputError
     from emovoz import crossval as cross_validate
+    from emovoz.evaluation import crossval_part
     from emovoz.files import check_folder
 
     if out:
         check_folder(out)
-    elif resume:
-        raise InputError("--resume: name with --out the folder in which the stopped comparison was to be")
+    elif resume or part:
+        raise InputError("--resume and --part: name with --out the folder that the comparison is to be in")
     recipes = [recipe_of(name, with_adapt(settings, adapt)) for name in recipe or ["default"]]
     needs_audio = not all(one.reads for one in recipes)
     corpus = corpus_of(
         manifest, audio_dir, recipes[0], excluded=exclude_label, audio=needs_audio or audio_dir is not None
     )
+    if part and out:
+        number, of = part_of(part)
+        fits = crossval_part(
+            corpus,
+            recipes,
+            number,
+            of,
+            finished=out / "runs",
+            folds=folds,
+            group=group,
+            seeds=seeds,
+            store=store_at(store),
+            workers=workers,
+        )
+        print(f"part {part}: {fits} fits are in {out / 'runs'}; once all parts are, the same with --resume reports")
+        return
     try:
         result = cross_validate(
             corpus,
@@ -232,6 +258,7 @@ app.command()(explain)
 app.command()(export)
 app.command()(encoders)
 app.command()(recipes)
+app.command(context_settings={"ignore_unknown_options": True})(submit)
 
 
 def _show(results: dict[str, Any], as_json: bool) -> None:

@@ -73,13 +73,15 @@ def join() -> None:
         return
     import torch
     import torch.distributed as dist
+    from torch.distributed import distributed_c10d as c10d
+    from torch.distributed.rendezvous import rendezvous
 
     local, on_machine = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     _take_gpu(local, on_machine)
-    notes, own, of = next(iter(dist.rendezvous("env://", timeout=PATIENCE)))
+    notes, own, of = next(iter(rendezvous("env://", timeout=PATIENCE)))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, store=dist.PrefixStore("group", notes), rank=own, world_size=of, timeout=PATIENCE)
-    _place = _Place(own, of, dist.PrefixStore("notes", notes))
+    dist.init_process_group(backend, store=c10d.PrefixStore("group", notes), rank=own, world_size=of, timeout=PATIENCE)
+    _place = _Place(own, of, c10d.PrefixStore("notes", notes))
     leave()
 
 
@@ -194,8 +196,8 @@ def _take_gpu(local: int, on_machine: int) -> None:
         from emovoz.errors import InputError
 
         raise InputError(
-            f"{on_machine} processes on this machine, and {there} GPU{'s' if there > 1 else ''}: start as many as there "
-            "are GPUs, or set EMOVOZ_DEVICE=cpu"
+            f"{on_machine} processes on this machine, which has {there} GPU{'s' if there > 1 else ''}: start "
+            "as many as there are GPUs, or set EMOVOZ_DEVICE=cpu"
         )
     seen = os.environ.get("CUDA_VISIBLE_DEVICES")
     os.environ["CUDA_VISIBLE_DEVICES"] = seen.split(",")[local] if seen else str(local)

@@ -33,7 +33,6 @@ def train(
 ) -> None:
     """Train a recogniser; without --dev a part of the corpus, with other speakers where known, serves as dev."""
     from emovoz import processes
-    from emovoz import processes
     from emovoz import train as train_recognizer
     from emovoz.inference.model_folder import CARD, check_model_directory
     from emovoz.inference.thresholds import told
