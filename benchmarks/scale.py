@@ -86,7 +86,7 @@ def measured(scratch: Path, seconds: float) -> dict[str, float]:
     rates["encode_times"] = len(waves) * seconds / took
     rates["encode_gflops"] = len(waves) * flops(seconds) / took / 1e9
     audio = real_audio()[:100]
-    heard = []
+    heard: list[float] = []
     took = spent(lambda: heard.extend(len(load_audio(path)) / 16000 for path in audio))
     rates["decode_times"] = sum(heard) / took
     rates |= _store_rates(scratch / "store", seconds)

@@ -46,7 +46,9 @@ def is_first() -> bool:
 
 def started_as() -> tuple[int, int]:
     """Which process of how many the launcher says that this is."""
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    if "RANK" not in os.environ:
+        return 0, 1
+    return int(os.environ["RANK"]), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def leave() -> None:

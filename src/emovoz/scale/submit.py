@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +178,7 @@ def run_here(stages: Sequence[Stage], resources: Resources, logs: Path) -> list[
     ids: list[str] = []
     for stage in stages:
         executor = LocalExecutor(folder=logs.absolute(), max_num_timeout=STARTS)
-        executor.update_parameters(timeout_min=resources.minutes, signal_delay_s=WARNED)
+        executor.update_parameters(timeout_min=resources.minutes, gpus_per_node=resources.gpus, signal_delay_s=WARNED)
         jobs = executor.submit_array(_tasks(stage, resources))
         for job in jobs:
             job.wait()
@@ -195,11 +195,11 @@ def _tasks(stage: Stage, resources: Resources) -> list[Task]:
 
 def _parameters(stage: Stage, resources: Resources, after: str | None) -> dict[str, Any]:
     """What submitit makes a batch script from."""
-    given = asdict(replace(resources, partition=None))
-    commands = [f"# emovoz {shlex.join(command)}" for command in stage.commands]
+    # a comment ends with its line
+    commands = [f"# emovoz {shlex.join(command)}".replace("\n", " ") for command in stage.commands]
     return {
         "job_name": f"emovoz-{stage.name}",
-        "time": given["minutes"],
+        "time": resources.minutes,
         "nodes": resources.nodes,
         "ntasks_per_node": 1,
         "cpus_per_task": resources.cpus,
@@ -207,7 +207,7 @@ def _parameters(stage: Stage, resources: Resources, after: str | None) -> dict[s
         "srun_args": [f"--cpus-per-task={resources.cpus}"],
         "signal_delay_s": WARNED,
         "setup": commands,
-        "additional_parameters": {"requeue": True},
+        "additional_parameters": {"requeue": True, "kill-on-invalid-dep": "yes"},
         **({"gpus_per_node": resources.gpus} if resources.gpus else {}),
         **({"partition": resources.partition} if resources.partition else {}),
         **({"dependency": f"afterok:{after}"} if after else {}),

@@ -57,6 +57,8 @@ def fit_by_gradient(
     elif head.join.measured:
         # the adapters of a tuned head change nothing yet, and n-grams are never changed
         fit_scales(head, pooled_examples(head, replace(examples, views=())))
+    # where nobody has joined others, transformers must not do so in its own way
+    processes.leave()
     processes.share_weights(head)
     classes = len(head.config.labels)
     varied = Varied(examples, augmentation, training.seed, classes)
