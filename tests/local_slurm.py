@@ -76,6 +76,8 @@ def started(folder: Path) -> Iterator[dict[str, str]]:
         _until(lambda: "idle" in _told(["sinfo", "-h", "-o", "%T"], environment))
         yield environment
     finally:
+        # nothing may be left of a job that a failed test leaves
+        subprocess.run(["scancel", "--user", "root", "--full"], env=environment, check=False)
         for daemon in reversed(running):
             daemon.terminate()
             daemon.wait(30)

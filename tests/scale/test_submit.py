@@ -172,7 +172,7 @@ def test_a_job_of_several_machines_meets_at_the_first(monkeypatch: pytest.Monkey
 def test_a_training_that_slurm_stops_goes_on_and_gives_the_same_model(
     texts: Corpus, manifest: Path, recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = recipe("training.epochs=1200")
+    chosen = recipe("training.epochs=300")
     (tmp_path / "mine.yaml").write_text(chosen.to_yaml())
     out, checkpoint = tmp_path / "model", tmp_path / "model.checkpoint"
     arguments = ["train", str(manifest), "--recipe", str(tmp_path / "mine.yaml"), "--out", str(out)]
@@ -184,14 +184,18 @@ def test_a_training_that_slurm_stops_goes_on_and_gives_the_same_model(
         # the first checkpoint comes with the end of the first fit
         until(lambda: bool(list(checkpoint.glob("[0-9]*"))))
         subprocess.run(["scancel", "--signal=USR2", job], check=True)
-        until(lambda: (out / "model.safetensors").is_file() and not checkpoint.exists())
-        state = subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=True).stdout
+        until(lambda: "COMPLETED" in state_of(job))
+        assert "Restarts=1" in state_of(job)
     log = (tmp_path / "logs" / f"{job}_0_log.err").read_text()
     assert "going on from the checkpoint" in log
-    assert "Restarts=1" in state
+    assert not checkpoint.exists()
     train(texts, chosen, store=FeatureStore(tmp_path / "store")).save_pretrained(tmp_path / "whole")
     whole, resumed = ((folder / "model.safetensors").read_bytes() for folder in (tmp_path / "whole", out))
     assert resumed == whole
+
+
+def state_of(job: str) -> str:
+    return subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=True).stdout
 
 
 def until(true: Callable[[], bool], seconds: float = 200.0) -> None:

@@ -238,7 +238,7 @@ def _run(
     candidates, extracting = (
         encoded_candidates(recipe, encoders, views, corpus, store, workers=workers) if left else ([], 0.0)
     )
-    computed = _fold_results(left, corpus, recipe, candidates, cut)
+    computed = _fold_results(left, corpus, recipe, candidates, cut) if left else iter(())
     used = [recipe.training.seed + i for i in range(seeds)]
     scores = np.zeros((seeds, len(corpus), len(labels)))
     thresholds = np.full_like(scores, EVEN)
