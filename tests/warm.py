@@ -38,15 +38,17 @@ class Warm:
 
     Args:
         scratch: folder for what runs print, and for their temporary files: its `tmp` is theirs alone.
+        checkpoints: seconds between two of them. The command line makes one every 20 s at most, too few for a run of
+            one second.
     """
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, checkpoints: float = 0.0) -> None:
         self.scratch = scratch
         self.temporary = scratch / "tmp"
         self.temporary.mkdir(parents=True)
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(self.temporary)}
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, __file__, str(checkpoints)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -59,7 +61,8 @@ class Warm:
         Args:
             arguments: of the command line.
             faults: what befalls it, as `_suffer` takes it; `kill_after`: seconds after which its whole process group
-                is killed; `stdout`: a file in the place of the usual one.
+                is killed; `stdout`: a file in the place of the usual one; `stdin`: a file; `folder`: where it runs;
+                `environment`: variables that are set.
         """
         assert self._process.stdin
         assert self._process.stdout
@@ -114,6 +117,9 @@ def _become(asked: dict[str, Any]) -> None:
         (scratch / "out.txt").unlink(missing_ok=True)
         _redirect(1, asked.get("stdout", str(scratch / "out.txt")))
         _redirect(2, str(scratch / "err.txt"))
+        os.dup2(os.open(asked.get("stdin", os.devnull), os.O_RDONLY), 0)
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+        os.chdir(asked.get("folder", "."))
         os.environ.update(asked.get("environment", {}))
         sys.argv = ["emovoz", *asked["arguments"]]
         _suffer(asked)
@@ -224,9 +230,8 @@ def _import_everything() -> None:
     from emovoz.training import pipeline
 
     torch.set_num_threads(1)
-    # a checkpoint after every epoch: the command line makes one every 20 s at most, too few for a run of one second
     assert pipeline.train.__kwdefaults__
-    pipeline.train.__kwdefaults__["checkpoint_seconds"] = 0.0
+    pipeline.train.__kwdefaults__["checkpoint_seconds"] = float(sys.argv[1])
     gc.freeze()
 
 
