@@ -4,6 +4,7 @@ Run as a script by `Warm`: reads a JSON object a line on stdin, answers with one
 """
 
 import gc
+import importlib
 import json
 import os
 import signal
@@ -99,6 +100,7 @@ def _serve() -> None:
         if killer:
             killer.cancel()
             killer.join()
+        _import(Path(asked["scratch"]) / "modules.txt")
         print(json.dumps({"code": code, "seconds": time.monotonic() - started}), flush=True)
 
 
@@ -110,10 +112,10 @@ def _kill(child: int) -> None:
 def _become(asked: dict[str, Any]) -> None:
     """Be the command line, and end as it ends."""
     code: Any = 1
+    scratch = Path(asked["scratch"])
     try:
         with suppress(OSError):
             os.setpgid(0, 0)
-        scratch = Path(asked["scratch"])
         (scratch / "out.txt").unlink(missing_ok=True)
         _redirect(1, asked.get("stdout", str(scratch / "out.txt")))
         _redirect(2, str(scratch / "err.txt"))
@@ -137,7 +139,20 @@ def _become(asked: dict[str, Any]) -> None:
                 stream.flush()
             except OSError:
                 code = code or 120
+        with suppress(OSError):
+            (scratch / "modules.txt").write_text("\n".join(sys.modules))
         os._exit(code)
+
+
+def _import(modules: Path) -> None:
+    """Import what a run has imported late, so that the next one need not."""
+    if modules.is_file():
+        for name in modules.read_text().split():
+            if name not in sys.modules and name != "__main__":
+                with suppress(Exception):
+                    importlib.import_module(name)
+        modules.unlink()
+        gc.freeze()
 
 
 def _redirect(number: int, path: str) -> None:
