@@ -257,10 +257,13 @@ def _encode_missing(
                 wanted = sorted({layer for layers in absent.values() for layer in layers})
                 states = branch.encode([piece for piece, _ in sound], [value for _, value in sound], wanted)
                 for (piece, _), state in zip(sound, states, strict=True):
+                    if isinstance(state, ClipError):
+                        done.faults[piece.key] = state
+                        continue
                     layers = {i: state[wanted.index(i)] for i in absent[piece.key]}
                     writer.add(piece.key, layers, branch.view)
                     done.size += piece.size
-                done.contents += len(sound)
+                    done.contents += 1
                 advance(sum(piece.size for piece in portion))
     done.bytes += writer.bytes_written
 
