@@ -9,7 +9,8 @@ import httpx
 import numpy as np
 import pytest
 
-from emovoz import Clip, Corpus, ExportedRecognizer, Recognizer, SpeechEncoder, TextEncoder
+from clusters import ray_here, s3_bucket
+from emovoz import Clip, Corpus, ExportedRecognizer, Recipe, Recognizer, SpeechEncoder, TextEncoder
 from emovoz.corpus import demo_corpus, load_audio
 from helpers import emovoz, write_manifest
 from served import Served, started
@@ -227,6 +228,28 @@ def small_model(warm: Warm, few_clips: Path, gradient: list[str], tmp_path_facto
     done = warm.run("train", few_clips, "--audio-dir", "/", *gradient, "--store", folder / "store", "--out", model)
     assert done.code == 0, done.err
     return model
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[str]:
+    """The URL of a bucket on a real S3 server."""
+    with s3_bucket() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def ray_address(bucket: str) -> Iterator[str]:
+    """The address of a real Ray, which knows the S3 server."""
+    with ray_here() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe(tiny_whisper: Path, tiny_bert: Path) -> Recipe:
+    """Both modalities by tiny encoders."""
+    from exports import tiny
+
+    return Recipe.load("default", tiny(tiny_whisper, tiny_bert))
 
 
 @pytest.fixture(autouse=True)

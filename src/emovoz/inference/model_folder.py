@@ -2,19 +2,23 @@
 
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from emovoz.cache import cache_directory
 from emovoz.encoders.sources import download
 from emovoz.errors import InputError
 from emovoz.exported.card import is_export
 from emovoz.features import FrozenEncoders
-from emovoz.files import check_folder, clear_leftovers
+from emovoz.files import check_folder, clear_leftovers, put_in_place
 from emovoz.model import EmotionHead
 from emovoz.model.tuned import adapter_folder, tuned_layers
 from emovoz.progress import say
+from emovoz.remote import fetch_folder, is_url, listing
 
 CARD = "recognizer.json"
 FORMAT = 1
@@ -33,12 +37,30 @@ def check_model_directory(target: Path) -> None:
 
 
 def folder_of(source: str) -> Path:
-    """The folder of a model: the source itself, or what the hub has by that id."""
+    """The folder of a model: the source itself, or a copy of what lies at that URL or the hub has by that id."""
+    if is_url(source):
+        return _fetched(source)
     if source and Path(source).is_dir():
         return Path(source)
     if source.count("/") != 1 or source.startswith((".", "/", "~")):
         raise InputError(f"no model {source!r}: give a folder that emovoz train has written, or a hub id")
     return download(source)
+
+
+def _fetched(url: str) -> Path:
+    """The copy of a model at a URL, fetched again whenever something there has changed."""
+    files = listing(url)
+    state = hashlib.sha256("\n".join(f"{name} {file.state}" for name, file in files.items()).encode()).hexdigest()
+    folder = cache_directory() / "models" / state[:16] / url.rstrip("/").rsplit("/", 1)[1]
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".fetched-", dir=folder.parent))
+        try:
+            fetch_folder(url, scratch)
+            put_in_place(scratch, folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return folder
 
 
 def read_card(directory: Path) -> dict[str, Any]:
