@@ -17,11 +17,13 @@ from emovoz.options import (
     Engine,
     Excluded,
     Manifest,
+    Part,
     RecipeName,
     Settings,
     Workers,
     check_engine,
     corpus_of,
+    part_of,
     with_adapt,
 )
 from emovoz.predict_cli import predict
@@ -29,6 +31,7 @@ from emovoz.program import main
 from emovoz.serve_cli import serve
 from emovoz.store_cli import Store, store_at, store_to_fill
 from emovoz.store_cli import app as store_verbs
+from emovoz.submit_cli import submit
 from emovoz.train_cli import train
 from emovoz.transcribe_cli import transcribe
 
@@ -86,10 +89,15 @@ def extract(
         int, typer.Option(help="Threads that decode audio; with --engine ray, processes that encode.", min=1)
     ] = 2,
     engine: Engine = "local",
+    part: Part = None,
     as_json: AsJson = False,
 ) -> None:
     """Encode a corpus, and the views a recipe asks for, into the feature store; what is there is not done again."""
+    from emovoz import InputError
+
     check_engine(engine)
+    if part and engine == "ray":
+        raise InputError("--part: only with --engine local; Ray divides the work by itself")
     chosen = recipe_of(recipe, settings)
     place = store_to_fill(store, engine)
     corpus = corpus_of(manifest, audio_dir, chosen, labels=False)
@@ -99,11 +107,15 @@ def extract(
         done = extract_on_ray(corpus, chosen, place, workers=workers)
     else:
         from emovoz import extract as extract_corpus
-        from emovoz.features import FrozenEncoders, views_of
+        from emovoz.features import FrozenEncoders, extract_part, views_of
 
         # the first of those that a grid lets be chosen from holds what all of them keep
         encoders, *_ = FrozenEncoders.of_each(chosen.candidates())
-        done = extract_corpus(corpus, encoders, place, views=views_of(chosen.augmentation), workers=workers)
+        views = views_of(chosen.augmentation)
+        if part:
+            done = extract_part(corpus, encoders, place, *part_of(part), views=views, workers=workers)
+        else:
+            done = extract_corpus(corpus, encoders, place, views=views, workers=workers)
     if as_json:
         print(json.dumps(done.to_dict()))
         return
@@ -149,22 +161,40 @@ def crossval(
     resume: Annotated[
         bool, typer.Option("--resume", help="Take what is finished in OUT/runs, where it is of the same run.")
     ] = False,
+    part: Part = None,
     as_json: AsJson = False,
 ) -> None:
     """Cross-validate a recipe, or compare several on the same folds; of a stopped one, OUT/runs has what is done."""
     from emovoz import InputError
     from emovoz import crossval as cross_validate
+    from emovoz.evaluation import crossval_part
     from emovoz.files import check_folder
 
     if out:
         check_folder(out)
-    elif resume:
-        raise InputError("--resume: name with --out the folder in which the stopped comparison was to be")
+    elif resume or part:
+        raise InputError("--resume and --part: name with --out the folder that the comparison is to be in")
     recipes = [recipe_of(name, with_adapt(settings, adapt)) for name in recipe or ["default"]]
     needs_audio = not all(one.reads for one in recipes)
     corpus = corpus_of(
         manifest, audio_dir, recipes[0], excluded=exclude_label, audio=needs_audio or audio_dir is not None
     )
+    if part and out:
+        number, of = part_of(part)
+        fits = crossval_part(
+            corpus,
+            recipes,
+            number,
+            of,
+            finished=out / "runs",
+            folds=folds,
+            group=group,
+            seeds=seeds,
+            store=store_at(store),
+            workers=workers,
+        )
+        print(f"part {part}: {fits} fits are in {out / 'runs'}; once all parts are, the same with --resume reports")
+        return
     try:
         result = cross_validate(
             corpus,
@@ -243,6 +273,7 @@ app.command()(explain)
 app.command()(export)
 app.command()(encoders)
 app.command()(recipes)
+app.command(context_settings={"ignore_unknown_options": True})(submit)
 
 
 def _show(results: dict[str, Any], as_json: bool) -> None:

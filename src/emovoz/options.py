@@ -29,6 +29,9 @@ Adapt = Annotated[
     ),
 ]
 Workers = Annotated[int, typer.Option(help="Threads that decode audio.", min=1)]
+Part = Annotated[
+    str | None, typer.Option(help="K/N: of N equal parts of the work the Kth alone, for jobs next to each other.")
+]
 Excluded = Annotated[
     list[str] | None, typer.Option("--exclude-label", help="Leave out clips of this label; repeatable.")
 ]
@@ -58,6 +61,20 @@ def corpus_of(
     for label in set(excluded or ()) - set(there):
         say(f"{manifest}: no clip is labelled {label!r}, so none is left out; labels: {', '.join(corpus.labels)}")
     return corpus.without(*there) if there else corpus
+
+
+def part_of(part: str) -> tuple[int, int]:
+    """Which part of how many an option --part names.
+
+    >>> part_of("2/8")
+    (2, 8)
+    """
+    from emovoz import InputError
+
+    number, _, of = part.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 0 < int(number) <= int(of)):
+        raise InputError(f"--part {part}: give K/N, such as 2/8, the second of eight")
+    return int(number), int(of)
 
 
 def check_engine(engine: str) -> None:

@@ -5,7 +5,9 @@ import os
 import sys
 from typing import Any
 
+from emovoz import processes
 from emovoz.errors import InputError
+from emovoz.files import FULL
 from emovoz.progress import show_progress
 
 
@@ -20,8 +22,9 @@ def main() -> None:
         # a file name that is no valid text must not end a run
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    show_progress()
     try:
+        if not _takes_part(arguments):
+            return
         code = _run(arguments)
         sys.stdout.flush()
     except InputError as error:
@@ -36,6 +39,8 @@ def main() -> None:
     except KeyboardInterrupt as error:
         _fail(error, debug, 130, ["stopped"])
     except OSError as error:
+        if error.filename is None and error.errno in FULL:
+            _fail(error, debug, 2, [f"the output cannot be written: {FULL[error.errno]}"])
         if error.filename is None:
             _fail(error, debug, 1, [f"emovoz failed: {error}", "run again with --debug for details"])
         _fail(error, debug, 2, [f"{error.filename}: cannot be read or written ({error.strerror})"])
@@ -48,6 +53,21 @@ def main() -> None:
             error, debug, 1, [f"emovoz failed: {type(error).__name__}: {error}", "run again with --debug for details"]
         )
     sys.exit(code or 0)
+
+
+def _takes_part(arguments: list[str]) -> bool:
+    """Whether this process has something to do: of several that a launcher has started, all train, and one speaks."""
+    own, count = processes.started_as()
+    if count > 1 and arguments[:1] == ["train"]:
+        processes.join()
+    else:
+        processes.leave()
+    if own == 0:
+        show_progress()
+    else:
+        # results are printed once
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return own == 0 or processes.count() > 1
 
 
 def _run(arguments: list[str]) -> int | None:
@@ -77,8 +97,9 @@ def _end_unread() -> None:
 
 
 def _fail(error: BaseException | None, debug: bool, code: int, sentences: Any) -> None:
+    first, code = processes.fails_first(code)
     if debug and error is not None:
         raise error
-    for sentence in sentences:
+    for sentence in sentences if first else ():
         print(sentence, file=sys.stderr)
     sys.exit(code)

@@ -1,7 +1,6 @@
 """The verb train."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +32,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a recogniser; without --dev a part of the corpus, with other speakers where known, serves as dev."""
+    from emovoz import processes
     from emovoz import train as train_recognizer
     from emovoz.inference.model_folder import CARD, check_model_directory
     from emovoz.inference.thresholds import told
@@ -42,6 +42,8 @@ def train(
 
     chosen = recipe_of(recipe, with_adapt(settings, adapt))
     chosen = chosen if seed is None else chosen.with_seed(seed)
+    if chosen.closed_form and not processes.go_on_alone():
+        return
     check_model_directory(out)
     corpus = corpus_of(manifest, audio_dir, chosen, excluded=exclude_label)
     judges = corpus_of(dev, audio_dir, chosen, excluded=exclude_label) if dev else None
@@ -52,11 +54,13 @@ def train(
         recognizer = train_recognizer(
             corpus, chosen, dev=judges, store=store_at(store), workers=workers, checkpoint=checkpoint, resume=resume
         )
+        if not processes.is_first():
+            return
         recognizer.save_pretrained(out)
     except KeyboardInterrupt:
         if not has_checkpoint(checkpoint):
             raise
-        print("stopped; the same command with --resume goes on from the last checkpoint", file=sys.stderr)
+        say("stopped; the same command with --resume goes on from the last checkpoint")
         raise typer.Exit(130) from None
     remove_checkpoint(checkpoint)
     held_out = recognizer.held_out

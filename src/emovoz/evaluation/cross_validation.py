@@ -1,7 +1,7 @@
 """crossval: recipes compared on the same folds, each clip scored by heads that never saw its group."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from emovoz.evaluation.breakdown import layer_weights, named_weights
 from emovoz.evaluation.comparison import comparisons
 from emovoz.evaluation.finished import Run, keep_run, kept_run, mark_of
 from emovoz.evaluation.metrics import UNSCORED, mean_scores
-from emovoz.evaluation.mistakes import Mistake, mistakes_of, surest
+from emovoz.evaluation.mistakes import Mistake, ToldMistake, mistakes_of, surest
+from emovoz.evaluation.parts import FoldResult, KeptFolds
 from emovoz.evaluation.protocol import Cut, Folds, cut_of, tell_cost
 from emovoz.evaluation.results import decided_where_scored, prediction_rows, results_of, save_results
 from emovoz.explanation import Judge
@@ -93,6 +94,95 @@ def crossval(
     >>> results["folds"][0]["groups"], results["n"]
     (['voice01', 'voice05'], 192)
     """
+    several, views, cut, encoders_for = _prepared(corpus, recipes, folds, group)
+    names = [recipe.name for recipe in several]
+    tell_cost(cut, seeds, len(several))
+    store = store or FeatureStore(default_store())
+    runs: dict[str, Run] = {}
+    for recipe in several:
+        encoders = encoders_for(recipe)
+        shown = views[recipe.name]
+        mark = mark_of(corpus, recipe, encoders, shown, cut, seeds) if finished else ""
+        kept = KeptFolds(Path(finished), recipe.name, mark) if finished and resume else None
+        run = kept_run(Path(finished), recipe.name, mark) if finished and resume else None
+        if run is None:
+            run = _run(corpus, recipe, encoders, shown, cut, seeds, store, workers, kept)
+            if finished:
+                keep_run(Path(finished), run, mark)
+        if kept:
+            kept.remove()
+        runs[recipe.name] = run
+    predictions = {name: [row for row in run.predictions if row["predicted"]] for name, run in runs.items()}
+    if len(several) == 1:
+        return CrossValidation(runs[names[0]].results, predictions, corpus.clips)
+    pairs = comparisons(
+        {name: run.predictions for name, run in runs.items()},
+        corpus.labels,
+        speakers=[clip.speaker for clip in corpus],
+        resamples=several[0].evaluation.bootstrap,
+        seed=several[0].evaluation.seed,
+    )
+    return CrossValidation(
+        {"runs": {name: run.results for name, run in runs.items()}, "comparisons": pairs}, predictions, corpus.clips
+    )
+
+
+def crossval_part(
+    corpus: Corpus,
+    recipes: Recipe | Sequence[Recipe],
+    part: int,
+    of: int,
+    *,
+    finished: Path | str,
+    folds: Folds = None,
+    group: str | Sequence[str] | None = None,
+    seeds: int = 3,
+    store: FeatureStore | None = None,
+    workers: int = 2,
+) -> int:
+    """Compute a part of the fits of a cross-validation; `crossval` with `resume` takes them and does what is left.
+
+    Args:
+        part: which, from 1.
+        of: how many parts there are; of all fits (recipes x seeds x folds) every so-manieth is in the part.
+        finished: folder where each is written as soon as it is done, and taken from where it has been done before.
+        corpus, recipes, folds, group, seeds, store, workers: as in `crossval`.
+
+    Returns:
+        how many fits are in the part.
+
+    Raises:
+        InputError: as `crossval` does.
+    """
+    several, views, cut, encoders_for = _prepared(corpus, recipes, folds, group)
+    store = store or FeatureStore(default_store())
+    fits = [(number, turn) for number in range(len(several)) for turn in range(seeds * len(cut.folds))][part - 1 :: of]
+    for number in dict.fromkeys(number for number, _ in fits):
+        recipe = several[number]
+        encoders, shown = encoders_for(recipe), views[recipe.name]
+        kept = KeptFolds(Path(finished), recipe.name, mark_of(corpus, recipe, encoders, shown, cut, seeds))
+        left = [turn for one, turn in fits if one == number and kept.read(turn) is None]
+        if left:
+            candidates, _ = encoded_candidates(recipe, encoders, shown, corpus, store, workers=workers)
+            with progress(f"cross-validating {recipe.name}", len(left)) as advance:
+                for turn, result in zip(left, _fold_results(left, corpus, recipe, candidates, cut), strict=True):
+                    kept.write(turn, result, store)
+                    advance(1)
+    return len(fits)
+
+
+def fits_of(
+    corpus: Corpus, recipes: Sequence[Recipe], folds: Folds, group: str | Sequence[str] | None, seeds: int
+) -> int:
+    """How many fits a cross-validation takes; arguments and errors as of `crossval`, nothing is loaded."""
+    check_labels(corpus)
+    return len(recipes) * seeds * len(cut_of(corpus, folds, group).folds)
+
+
+def _prepared(
+    corpus: Corpus, recipes: Recipe | Sequence[Recipe], folds: Folds, group: str | Sequence[str] | None
+) -> tuple[list[Recipe], dict[str, list[Sequence[View]]], Cut, Callable[[Recipe], list[FrozenEncoders]]]:
+    """The recipes, the views of each, the folds, and what loads a recipe's encoders; arguments as in `crossval`."""
     several = [recipes] if isinstance(recipes, Recipe) else list(recipes)
     names = [recipe.name for recipe in several]
     if len(set(names)) < len(names):
@@ -111,32 +201,7 @@ def crossval(
     # that its encoders are there when it runs
     for recipe in reversed(several):
         encoders_for(recipe)
-    tell_cost(cut, seeds, len(several))
-    store = store or FeatureStore(default_store())
-    runs: dict[str, Run] = {}
-    for recipe in several:
-        encoders = encoders_for(recipe)
-        shown = views[recipe.name]
-        mark = mark_of(corpus, recipe, encoders, shown, cut, seeds) if finished else ""
-        run = kept_run(Path(finished), recipe.name, mark) if finished and resume else None
-        if run is None:
-            run = _run(corpus, recipe, encoders, shown, cut, seeds, store, workers)
-            if finished:
-                keep_run(Path(finished), run, mark)
-        runs[recipe.name] = run
-    predictions = {name: [row for row in run.predictions if row["predicted"]] for name, run in runs.items()}
-    if len(several) == 1:
-        return CrossValidation(runs[names[0]].results, predictions, corpus.clips)
-    pairs = comparisons(
-        {name: run.predictions for name, run in runs.items()},
-        corpus.labels,
-        speakers=[clip.speaker for clip in corpus],
-        resamples=several[0].evaluation.bootstrap,
-        seed=several[0].evaluation.seed,
-    )
-    return CrossValidation(
-        {"runs": {name: run.results for name, run in runs.items()}, "comparisons": pairs}, predictions, corpus.clips
-    )
+    return several, views, cut, encoders_for
 
 
 def _encoders_in_turn(labels: tuple[str, ...]) -> Callable[[Recipe], list[FrozenEncoders]]:
@@ -155,27 +220,6 @@ def _encoders_in_turn(labels: tuple[str, ...]) -> Callable[[Recipe], list[Frozen
     return encoders_for
 
 
-@dataclass(frozen=True)
-class _FoldResult:
-    """What a fold gives in a run.
-
-    Attributes:
-        scores: of its test clips [clips, labels].
-        thresholds: of the labels [labels].
-        told: of the fit.
-        weights: of layers.
-        seconds: of training, and of evaluation [2].
-        mistakes: the most confident ones, of the first seed.
-    """
-
-    scores: np.ndarray
-    thresholds: np.ndarray
-    told: Mapping[str, Any]
-    weights: Mapping[str, Mapping[int, float]]
-    seconds: np.ndarray
-    mistakes: Sequence[Mistake] = ()
-
-
 def _run(
     corpus: Corpus,
     recipe: Recipe,
@@ -185,54 +229,25 @@ def _run(
     seeds: int,
     store: FeatureStore,
     workers: int,
+    kept: KeptFolds | None,
 ) -> Run:
     labels = corpus.labels
-    candidates, extracting = encoded_candidates(recipe, encoders, views, corpus, store, workers=workers)
+    turns = range(seeds * len(cut.folds))
+    known = {turn: found for turn in turns if kept and (found := kept.read(turn))}
+    left = [turn for turn in turns if turn not in known]
+    candidates, extracting = (
+        encoded_candidates(recipe, encoders, views, corpus, store, workers=workers) if left else ([], 0.0)
+    )
+    computed = _fold_results(left, corpus, recipe, candidates, cut) if left else iter(())
     used = [recipe.training.seed + i for i in range(seeds)]
-    speakers = [clip.speaker or "" for clip in corpus]
     scores = np.zeros((seeds, len(corpus), len(labels)))
     thresholds = np.full_like(scores, EVEN)
-    enrolments = [enrolment_of(corpus, recipe.training.adapt, seed) for seed in used]
-
-    def of_fold(turn: int) -> _FoldResult:
-        run, number = divmod(turn, len(cut.folds))
-        seed, fold, enrolment = used[run], cut.folds[number], enrolments[run]
-        started = time.perf_counter()
-        trained = train_head(
-            Work(corpus.select(fold.train), labels, group=cut.group, part=f"fold{number}"),
-            [candidate.select(fold.train).with_seed(seed) for candidate in candidates],
-        )
-        fitted = time.perf_counter()
-        chosen = candidates[trained.chosen]
-        test = chosen.examples.select(fold.test)
-        if enrolment:
-            voices = adapted_by_speaker(trained.head, chosen.examples.features, speakers, enrolment, fold.test)
-            test = replace(test, features=voices)
-        result = _FoldResult(
-            trained.scored(test),
-            threshold_row(trained.thresholds, labels),
-            {"fold": number, "seed": seed, **trained.told()},
-            named_weights(trained.head, chosen.encoders),
-            np.array([fitted - started, time.perf_counter() - fitted]),
-        )
-        return result if run else replace(result, mistakes=mistakes_in(fold, result, trained, chosen))
-
-    def mistakes_in(fold: Fold, result: _FoldResult, trained: Trained, chosen: Candidate) -> list[Mistake]:
-        def judge_for(clip: Clip) -> Judge:
-            voice = [chosen.examples.features[i] for i in enrolments[0].get(clip.speaker or "", ())]
-            return Judge.of(trained.head, chosen.encoders, trained.temperature, voice)
-
-        decided = decided_where_scored(result.scores, result.thresholds)
-        counted = scored_with(len(corpus), recipe.training.adapt, enrolments[0])[fold.test]
-        clips = [corpus.clips[i] for i in fold.test]
-        return mistakes_of(judge_for, labels, clips, result.scores, np.where(counted, decided, UNSCORED))
-
-    done: list[_FoldResult] = []
-    mistakes: list[Mistake] = []
-    turns = range(seeds * len(cut.folds))
+    done: list[FoldResult] = []
+    mistakes: list[Mistake | ToldMistake] = []
     started = time.perf_counter()
     with progress(f"cross-validating {recipe.name}", len(turns)) as advance:
-        for turn, result in zip(turns, work_through(of_fold, turns, candidates), strict=True):
+        for turn in turns:
+            result = known.get(turn) or next(computed)
             run, number = divmod(turn, len(cut.folds))
             scores[run, cut.folds[number].test] = result.scores
             thresholds[run, cut.folds[number].test] = result.thresholds
@@ -240,11 +255,13 @@ def _run(
             mistakes = surest([*mistakes, *result.mistakes])
             done.append(replace(result, mistakes=()))
             advance(1)
-    for run, enrolment in enumerate(enrolments):
+    for run, seed in enumerate(used):
+        enrolment = enrolment_of(corpus, recipe.training.adapt, seed)
         scores[run, ~scored_with(len(corpus), recipe.training.adapt, enrolment)] = np.nan
     seconds = np.sum([result.seconds for result in done], axis=0)
-    # folds that are fitted at the same time share it
-    training, evaluating = (seconds / seconds.sum() * (time.perf_counter() - started)).tolist()
+    # folds that are fitted at the same time share it; those that were kept were fitted before
+    lasted = sum(result.seconds.sum() for result in known.values()) + time.perf_counter() - started
+    training, evaluating = (seconds / seconds.sum() * lasted).tolist()
     results = results_of(
         corpus,
         scores,
@@ -260,6 +277,52 @@ def _run(
     )
     results["mistakes"] = [one.told(store) for one in mistakes]
     return Run(results, _rows(corpus, scores, thresholds, labels, used, cut))
+
+
+def _fold_results(
+    turns: Sequence[int], corpus: Corpus, recipe: Recipe, candidates: Sequence[Candidate], cut: Cut
+) -> Iterator[FoldResult]:
+    """What each turn gives: turns go through the folds with the first seed, then with the next, and so on."""
+    labels = corpus.labels
+    speakers = [clip.speaker or "" for clip in corpus]
+
+    def of_fold(turn: int) -> FoldResult:
+        run, number = divmod(turn, len(cut.folds))
+        seed, fold = recipe.training.seed + run, cut.folds[number]
+        enrolment = enrolment_of(corpus, recipe.training.adapt, seed)
+        started = time.perf_counter()
+        trained = train_head(
+            Work(corpus.select(fold.train), labels, group=cut.group, part=f"fold{number}"),
+            [candidate.select(fold.train).with_seed(seed) for candidate in candidates],
+        )
+        fitted = time.perf_counter()
+        chosen = candidates[trained.chosen]
+        test = chosen.examples.select(fold.test)
+        if enrolment:
+            voices = adapted_by_speaker(trained.head, chosen.examples.features, speakers, enrolment, fold.test)
+            test = replace(test, features=voices)
+        result = FoldResult(
+            trained.scored(test),
+            threshold_row(trained.thresholds, labels),
+            {"fold": number, "seed": seed, **trained.told()},
+            named_weights(trained.head, chosen.encoders),
+            np.array([fitted - started, time.perf_counter() - fitted]),
+        )
+        return result if run else replace(result, mistakes=mistakes_in(fold, enrolment, result, trained, chosen))
+
+    def mistakes_in(
+        fold: Fold, enrolment: dict[str, list[int]], result: FoldResult, trained: Trained, chosen: Candidate
+    ) -> list[Mistake]:
+        def judge_for(clip: Clip) -> Judge:
+            voice = [chosen.examples.features[i] for i in enrolment.get(clip.speaker or "", ())]
+            return Judge.of(trained.head, chosen.encoders, trained.temperature, voice)
+
+        decided = decided_where_scored(result.scores, result.thresholds)
+        counted = scored_with(len(corpus), recipe.training.adapt, enrolment)[fold.test]
+        clips = [corpus.clips[i] for i in fold.test]
+        return mistakes_of(judge_for, labels, clips, result.scores, np.where(counted, decided, UNSCORED))
+
+    return work_through(of_fold, turns, candidates)
 
 
 def _fold_rows(corpus: Corpus, predicted: np.ndarray, labels: Sequence[str], cut: Cut) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,11 @@ class Mistake:
     own_chance: float
     judge: Judge
 
+    @property
+    def id(self) -> str:
+        """Of the clip."""
+        return self.clip.id
+
     def told(self, store: FeatureStore) -> dict[str, Any]:
         """What results.json says of it, its evidence for the wrong label included."""
         clip = self.clip
@@ -49,6 +54,30 @@ class Mistake:
             "transcription": clip.transcription or None,
             "evidence": evidence.to_dict(),
         }
+
+
+@dataclass(frozen=True)
+class ToldMistake:
+    """A mistake of which nothing but what results.json says is left."""
+
+    row: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Of the clip."""
+        return str(self.row["id"])
+
+    @property
+    def chance(self) -> float:
+        """Probability of the predicted label."""
+        return float(self.row["predicted_probability"])
+
+    def told(self, store: FeatureStore) -> dict[str, Any]:
+        """What results.json says of it."""
+        return self.row
+
+
+Told = TypeVar("Told", bound=Mistake | ToldMistake)
 
 
 def mistakes_of(
@@ -75,13 +104,13 @@ def mistakes_of(
     return list(islice((one for one in _ranked(found) if _explainable(one.clip)), MOST))
 
 
-def surest(mistakes: Iterable[Mistake]) -> list[Mistake]:
+def surest(mistakes: Iterable[Told]) -> list[Told]:
     """The six that were surest, the surest first."""
     return _ranked(mistakes)[:MOST]
 
 
-def _ranked(mistakes: Iterable[Mistake]) -> list[Mistake]:
-    return sorted(mistakes, key=lambda one: (-one.chance, one.clip.id))
+def _ranked(mistakes: Iterable[Told]) -> list[Told]:
+    return sorted(mistakes, key=lambda one: (-one.chance, one.id))
 
 
 def _explainable(clip: Clip) -> bool:

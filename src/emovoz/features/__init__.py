@@ -5,6 +5,7 @@ from emovoz.features.batch import ClipFeatures, ClipSequence, LongClipFeatures, 
 from emovoz.features.branch import Branch
 from emovoz.features.encode import FrozenEncoders, encode_clips
 from emovoz.features.extraction import Extraction, extract
+from emovoz.features.parts import extract_part
 from emovoz.features.store import FeatureStore, default_store
 from emovoz.features.stored import EncodedFeatures, StoredFeatures, features_of, features_of_views
 from emovoz.features.views import View, views_of
@@ -25,6 +26,7 @@ __all__ = [
     "default_store",
     "encode_clips",
     "extract",
+    "extract_part",
     "features_of",
     "features_of_views",
     "read_ahead",

@@ -79,9 +79,9 @@ class LocalEngine:
                 read = (part for one in portions(branch, wanted) for part in read_portion(branch, one, self.workers))
                 for portion, inputs in read_ahead(read):
                     features = encode_portion(branch, portion, inputs)
-                    for one, value, layers in zip(portion, inputs, features, strict=True):
-                        if isinstance(value, ClipError):
-                            done.faults[one.piece.key] = value
+                    for one, layers in zip(portion, features, strict=True):
+                        if isinstance(layers, ClipError):
+                            done.faults[one.piece.key] = layers
                         else:
                             writer.add(one.piece.key, layers, branch.view)
                             done.contents += 1

@@ -68,19 +68,24 @@ def read_portion(
             break
 
 
-def encode_portion(branch: Branch, portion: Sequence[Wanted], inputs: Sequence[Any]) -> list[dict[int, Tensor]]:
-    """The layers [time, dim] that each piece lacks, by their number; none of a piece whose input is a ClipError.
+def encode_portion(
+    branch: Branch, portion: Sequence[Wanted], inputs: Sequence[Any]
+) -> list[dict[int, Tensor] | ClipError]:
+    """The layers [time, dim] that each piece lacks, by their number, or why there are none.
 
-    Raises:
-        InputError: the encoder gives values that are not finite.
+    Args:
+        branch: what encodes.
+        portion: the pieces.
+        inputs: of the encoder for each, or its ClipError.
     """
     sound = [i for i, value in enumerate(inputs) if not isinstance(value, ClipError)]
     layers = sorted({layer for i in sound for layer in portion[i].layers})
     states = branch.encode([portion[i].piece for i in sound], [inputs[i] for i in sound], layers)
-    features: list[dict[int, Tensor]] = [{} for _ in portion]
-    for i, state in zip(sound, states, strict=True):
-        features[i] = {layer: state[layers.index(layer)] for layer in portion[i].layers}
-    return features
+    features: dict[int, dict[int, Tensor] | ClipError] = {
+        i: state if isinstance(state, ClipError) else {layer: state[layers.index(layer)] for layer in portion[i].layers}
+        for i, state in zip(sound, states, strict=True)
+    }
+    return [features.get(i, value) for i, value in enumerate(inputs)]
 
 
 def error_of(clip: Clip) -> ClipError | None:

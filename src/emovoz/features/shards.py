@@ -22,6 +22,11 @@ from torch import Tensor
 _SHARD = re.compile(r"shard-[0-9a-f]{16}\.safetensors")
 _LEFTOVER = re.compile(r"(\.shard-.+\.safetensors|\.shards\.index)(-[0-9a-f]{8})?")
 
+SHARD_FORMAT = "1"
+"""Of what this version writes; shards from before it was noted have the same."""
+OTHER_VERSION = "written by another version of emovoz, so it is left alone"
+"""The fault of a shard of another format: this version neither reads nor deletes it."""
+
 _METADATA = "__metadata__"
 _DTYPES = {
     "F16": torch.float16,
@@ -192,6 +197,7 @@ def check_file(path: Path) -> dict[str, Any]:
     """
     with path.open("rb") as file:
         header, start = _header(file, os.fstat(file.fileno()).st_size)
+        _check_format(header)
         # tensor by tensor through safetensors, this would take ten times as long where they are small
         with mmap(file.fileno(), 0, access=ACCESS_READ) as mapped, memoryview(mapped)[start:] as data:
             if header[_METADATA].get("crc32") != _checksum_of(header, data):
@@ -213,6 +219,7 @@ def _checksum_of(header: Mapping[str, Any], data: memoryview) -> str | None:
 
 
 def _holdings(encoder: str, header: Mapping[str, Any]) -> tuple[str, list[Holding]]:
+    _check_format(header)
     metadata = header[_METADATA]
     if metadata.get("encoder") != encoder:
         raise ValueError("a shard of another encoder")
@@ -220,6 +227,11 @@ def _holdings(encoder: str, header: Mapping[str, Any]) -> tuple[str, list[Holdin
         return metadata.get("model", ""), holdings(name for name in header if name != _METADATA)
     except ValueError as error:
         raise ValueError("damaged file (it names what it holds in an unknown way)") from error
+
+
+def _check_format(header: Mapping[str, Any]) -> None:
+    if header[_METADATA].get("format", SHARD_FORMAT) != SHARD_FORMAT:
+        raise ValueError(OTHER_VERSION)
 
 
 def _header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from emovoz.cache import cache_directory
 from emovoz.features import disk
 from emovoz.features.encoder_folder import EncoderFolder, StoredTensor
-from emovoz.features.shards import new_shard_name, tensor_name, write_checked
+from emovoz.features.shards import SHARD_FORMAT, new_shard_name, tensor_name, write_checked
 
 CLEAN = "clean"
 """The view of a clip as it is; an augmented copy is another view."""
@@ -157,7 +157,7 @@ class FeatureStore:
 
 def shard_metadata(fingerprint: str, model: str | None) -> dict[str, str]:
     """What a shard says of its encoder."""
-    return {"encoder": fingerprint} | ({"model": model} if model else {})
+    return {"format": SHARD_FORMAT, "encoder": fingerprint} | ({"model": model} if model else {})
 
 
 class ShardWriter:

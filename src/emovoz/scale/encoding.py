@@ -148,9 +148,9 @@ class PortionEncoder:
         with copies_meanwhile():
             read = (part for one in task.portions for part in read_portion(branch, one, _DECODERS))
             for portion, inputs in read_ahead(read):
-                for one, value, layers in zip(portion, inputs, encode_portion(branch, portion, inputs), strict=True):
-                    if isinstance(value, ClipError):
-                        done.faults[one.piece.key] = value
+                for one, layers in zip(portion, encode_portion(branch, portion, inputs), strict=True):
+                    if isinstance(layers, ClipError):
+                        done.faults[one.piece.key] = layers
                         done.unusable += one.piece.size
                     else:
                         shard.add(one.piece.key, branch.view, layers)

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -19,19 +20,24 @@ from torch.utils.data import Sampler
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from emovoz import processes
 from emovoz.encoders.placement import compute_device
 from emovoz.encoders.pretrained import quiet_transformers
+from emovoz.errors import InputError
 from emovoz.features import read_ahead
+from emovoz.files import write_faults
 from emovoz.model import EmotionHead
 from emovoz.progress import progress
 from emovoz.settings import Augmentation, Training
 from emovoz.training.callbacks import BestState, Epochs, Keeper, Validations
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples, collate_examples
+from emovoz.training.finite import check_weights
 from emovoz.training.losses import Objective, class_counts, class_weights, objective_of, weight_of
 from emovoz.training.optimiser import optimiser_of, schedule_of
 from emovoz.training.pooled import Decider, collate_pooled_examples, fit_scales, pooled_examples, scored
 from emovoz.training.sampling import Balanced, shown_counts
+from emovoz.training.shares import OwnShare, Share, add_up_step, dropout_of_the_batch, shares_of
 from emovoz.training.tracking import Run, tracked
 from emovoz.training.variation import Varied
 
@@ -55,17 +61,22 @@ def fit_by_gradient(
     elif head.join.measured:
         # the adapters of a tuned head change nothing yet, and n-grams are never changed
         fit_scales(head, pooled_examples(head, replace(examples, views=())))
+    # where nobody has joined others, transformers must not do so in its own way
+    processes.leave()
+    processes.share_weights(head)
     classes = len(head.config.labels)
     varied = Varied(examples, augmentation, training.seed, classes)
     best = BestState(training.patience)
-    state = checkpoint.state() if checkpoint else None
+    state = processes.from_first(checkpoint.state() if checkpoint else None)
     if state:
         best.load(state)
     with (
-        tempfile.TemporaryDirectory() as scratch,
+        checkpoint.scratch()
+        if checkpoint and processes.is_first()
+        else nullcontext(Path(tempfile.gettempdir())) as scratch,
         quiet_transformers(),
         progress("training", training.epochs) as advance,
-        tracked(run) as trackers,
+        tracked(run if processes.is_first() else None) as trackers,
         _nothing_to_collect(),
     ):
         trainer = _Trainer(
@@ -77,12 +88,12 @@ def fit_by_gradient(
             model=model,
             args=_arguments(training, scratch, run),
             data_collator=collate,
-            train_dataset=varied,
+            train_dataset=OwnShare(varied) if processes.count() > 1 else varied,
             callbacks=[
                 Validations(training.validate_every, dev=dev is not None),
                 *([best] if training.keep == "best" else []),
                 Epochs(varied, advance),
-                *([Keeper(checkpoint, best)] if checkpoint else []),
+                *([Keeper(checkpoint, best)] if checkpoint and processes.is_first() else []),
                 *trackers,
             ],
             optimizers=(optimiser_of(model, training), None),
@@ -123,6 +134,7 @@ class _Trainer(Trainer):
         self.weights = class_weights(training, counts)
         self._epoch: Iterator[Any] | None = None
         self._batches: Generator[Any, None, None] = read_ahead(iter(()))
+        self._shares: Iterator[Share] = iter(())
         objective = objective_of(training, self.weights, counts)
         super().__init__(compute_loss_func=partial(_loss, objective=objective), **arguments)
 
@@ -138,8 +150,21 @@ class _Trainer(Trainer):
             own = islice(epoch, len(loader))
             self._epoch, self._batches = epoch, read_ahead(own)
         batches = list(islice(self._batches, number))
-        weighed = [weight_of(batch["labels"], self.weights, self.classes) for batch in batches]
-        return batches, torch.stack(weighed).sum()
+        labels = [batch["labels"].to(self.args.device) for batch in batches]
+        weighed = [weight_of(of_batch, self.weights, self.classes) for of_batch in labels]
+        if processes.count() == 1:
+            return batches, torch.stack(weighed).sum()
+        batches, shares, total = shares_of(batches, weighed)
+        self._shares = iter(shares)
+        return batches, total
+
+    def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """The loss of a batch, whose gradients are added to those that the parameters have."""
+        if processes.count() == 1:
+            return super().training_step(model, inputs, num_items_in_batch)
+        with dropout_of_the_batch(next(self._shares)):
+            loss = super().training_step(model, inputs, num_items_in_batch)
+        return add_up_step(model, loss, last=self.accelerator.sync_gradients)
 
     def close(self) -> None:
         """Read no further, where training has stopped within an epoch."""
@@ -160,15 +185,30 @@ class _Trainer(Trainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Cross-entropy and macro-F1 of the dev clips, whatever is learned by; as the fitted head would score them."""
-        assert self.dev is not None
-        targets, scores = torch.tensor(self.dev.targets), torch.from_numpy(scored(self.head, self.dev))
-        found = {
-            "eval_loss": float(nll_loss(scores.log(), targets)),
-            "eval_macro_f1": float(f1_score(targets, scores.argmax(1), average="macro", zero_division=0)),
-        }
+        found = processes.from_first(self._found() if processes.is_first() else {})
         self.log(found)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
         return found
+
+    def _found(self) -> dict[str, float]:
+        assert self.dev is not None
+        targets, scores = torch.tensor(self.dev.targets), torch.from_numpy(scored(self.head, self.dev))
+        return {
+            "eval_loss": float(nll_loss(scores.log(), targets)),
+            "eval_macro_f1": float(f1_score(targets, scores.argmax(1), average="macro", zero_division=0)),
+        }
+
+    def _save_checkpoint(self, *given: Any) -> None:
+        """As the library does it, of weights that are sound; where torch cannot write, it does not say why."""
+        check_weights(self.head)
+        with write_faults(Path(str(self.args.output_dir))):
+            try:
+                super()._save_checkpoint(*given)
+            except RuntimeError as error:
+                raise InputError(
+                    f"{self.args.output_dir}: the checkpoint cannot be written; is the disk full? The one before it is "
+                    f"kept ({str(error).splitlines()[0]})"
+                ) from error
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The recipe's schedule."""
@@ -196,10 +236,11 @@ class _Arguments(TrainingArguments):
         return dict(self.shown)
 
 
-def _arguments(training: Training, scratch: str, run: Run | None) -> TrainingArguments:
+def _arguments(training: Training, scratch: Path, run: Run | None) -> TrainingArguments:
     device = compute_device()
     arguments = _Arguments(
-        output_dir=scratch,
+        # without checkpoints nothing is written there
+        output_dir=str(scratch),
         num_train_epochs=training.epochs,
         per_device_train_batch_size=training.batch_size,
         gradient_accumulation_steps=training.accumulation,

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from emovoz import processes
 from emovoz.corpus import Corpus
 from emovoz.corpus.enrolment import clips_by_speaker
 from emovoz.encoders.placement import compute_device, computes_in_bfloat16
@@ -18,6 +19,7 @@ from emovoz.settings import Training
 from emovoz.training.candidates import encoded_candidates, encoders_of, views_of_each
 from emovoz.training.checkpoints import SECONDS, open_checkpoint
 from emovoz.training.selection import train_head
+from emovoz.training.shares import faults_of_sharing
 from emovoz.training.tracking import check_tracker
 from emovoz.training.trials import Work
 
@@ -36,7 +38,8 @@ def train(
     """Train a recogniser.
 
     A training that is stopped and resumed gives the same recogniser, bit for bit on the same machine, as one that
-    is not.
+    is not. Several processes that torchrun has started train one recogniser together, if each calls this
+    (docs/several-processes.md).
 
     Args:
         corpus: labelled clips.
@@ -58,6 +61,7 @@ def train(
     >>> recognizer = train(corpus.split("train"), Recipe.load("text"))
     >>> recognizer.save_pretrained(f"{model}-of-words")
     """
+    processes.join()
     labels = corpus.labels
     check_labels(corpus)
     if dev is not None:
@@ -75,7 +79,9 @@ def train(
     if checkpoint is not None:
         belongs = what_decides(corpus, dev, recipe, encoders, views)
         kept = open_checkpoint(Path(checkpoint), belongs, resume=resume, seconds=checkpoint_seconds)
-    candidates, _ = encoded_candidates(recipe, encoders, views, corpus, store, dev=dev, workers=workers)
+    with processes.first_then_others():
+        store.refresh()
+        candidates, _ = encoded_candidates(recipe, encoders, views, corpus, store, dev=dev, workers=workers)
     training = recipe.training
     trained = train_head(
         Work(corpus, labels, checkpoint=kept),
@@ -106,6 +112,7 @@ def check_ready(recipe: Recipe, *, dev: bool) -> None:
     """
     settings = [one.training for one in recipe.candidates()]
     faults = [] if dev else [fault for one in settings for fault in _without_dev(recipe, one)]
+    faults += [fault for one in recipe.candidates() for fault in faults_of_sharing(one)]
     if any(one.precision == "bfloat16" for one in settings) and not computes_in_bfloat16(compute_device()):
         faults.append(f"training.precision bfloat16: the device {compute_device()} does not compute in it; use float32")
     if faults:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from emovoz import processes
 from emovoz.errors import InputError
 from emovoz.inference.temperature import tempered
 from emovoz.model import EmotionHead
@@ -81,7 +82,7 @@ def train_head(work: Work, candidates: Sequence[Candidate], *, measure: bool = F
             trials = _trials(work, candidates)
     scores = [macro_f1(trial.targets, trial.scores.argmax(1), len(work.labels)) for trial in trials]
     # the first of the best: rounded, so that what differs by the order of a sum is equal
-    chosen = int(np.round(scores, 12).argmax()) if scores else 0
+    chosen = processes.from_first(int(np.round(scores, 12).argmax()) if scores else 0)
     candidate, trial = candidates[chosen], trials[chosen] if trials else None
     fitted = (trial and trial.fitted) or learned(work, [candidate])[0]
     if trial is None:
