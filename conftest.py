@@ -9,10 +9,12 @@ import httpx
 import numpy as np
 import pytest
 
-from emovoz import Clip, Corpus, ExportedRecognizer, Recognizer, SpeechEncoder, TextEncoder
+from clusters import ray_here, s3_bucket
+from emovoz import Clip, Corpus, ExportedRecognizer, Recipe, Recognizer, SpeechEncoder, TextEncoder
 from emovoz.corpus import demo_corpus, load_audio
-from helpers import emovoz
+from helpers import emovoz, write_manifest
 from served import Served, started
+from warm import Warm
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -179,6 +181,75 @@ def exported(untrained: Recognizer, tmp_path_factory: pytest.TempPathFactory) ->
     from emovoz import export
 
     return export(untrained, tmp_path_factory.mktemp("exports") / "default")
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    one = Warm(tmp_path_factory.mktemp("warm") / "scratch")
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def few_clips(tmp_path_factory: pytest.TempPathFactory, demo: Corpus) -> Path:
+    """24 demo clips, one of each label of each of four voices."""
+    rows = [
+        {
+            "id": clip.id,
+            "audio": str(clip.audio),
+            "label": clip.label or "",
+            "speaker": clip.speaker or "",
+            "transcription": clip.transcription or "",
+        }
+        for clip in demo.clips[:96:4]
+    ]
+    return write_manifest(tmp_path_factory.mktemp("faults") / "clips.csv", rows)
+
+
+@pytest.fixture(scope="session")
+def tiny_options(tiny_whisper: Path, tiny_bert: Path) -> list[str]:
+    """Options that put tiny encoders into the place of a recipe's."""
+    settings = [f"speech.model={tiny_whisper}", f"text.model={tiny_bert}", "speech.layers=all", "text.layers=all"]
+    return [part for setting in settings for part in ("--set", setting)]
+
+
+@pytest.fixture(scope="session")
+def gradient(tiny_options: list[str]) -> list[str]:
+    """Options of a recipe that is fitted by gradient within a second."""
+    settings = ["model.hidden_width=16", "training.epochs=6", "training.batch_size=8"]
+    return ["--recipe", "default-gradient", *tiny_options, *(part for one in settings for part in ("--set", one))]
+
+
+@pytest.fixture(scope="session")
+def small_model(warm: Warm, few_clips: Path, gradient: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of it, with the store that it was trained from beside it as `store`."""
+    folder = tmp_path_factory.mktemp("small")
+    model = folder / "model"
+    done = warm.run("train", few_clips, "--audio-dir", "/", *gradient, "--store", folder / "store", "--out", model)
+    assert done.code == 0, done.err
+    return model
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[str]:
+    """The URL of a bucket on a real S3 server."""
+    with s3_bucket() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def ray_address(bucket: str) -> Iterator[str]:
+    """The address of a real Ray, which knows the S3 server."""
+    with ray_here() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe(tiny_whisper: Path, tiny_bert: Path) -> Recipe:
+    """Both modalities by tiny encoders."""
+    from exports import tiny
+
+    return Recipe.load("default", tiny(tiny_whisper, tiny_bert))
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,13 @@
 """What several tests call."""
 
+import atexit
 import csv
 import json
+import os
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +15,49 @@ import pytest
 import torch
 
 from emovoz import InputError, Recipe
+from emovoz.training.checkpoints import SECONDS
+from warm import Warm
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Real data beside the project; tests that need it skip where it is absent."""
 
 
 def emovoz(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a user would."""
+    """Run the command line as a user would, forked from a process that has imported everything, which saves 3 s.
+
+    A run for which variables have been changed that libraries look at as they are imported starts from nothing.
+    """
+    if _seen_by_imports() != _SEEN_AT_FIRST:
+        return emovoz_from_nothing(*arguments, stdin=stdin)
+    warm = _warm()
+    given = warm.scratch / "in.txt"
+    given.write_text(stdin or "", encoding="utf-8")
+    done = warm.run(*arguments, stdin=str(given), folder=str(Path.cwd()), environment=dict(os.environ))
+    return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
+
+
+def emovoz_from_nothing(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
     command = [sys.executable, "-c", "from emovoz.cli import main; main()", *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=400, check=False)
+
+
+@cache
+def _warm() -> Warm:
+    scratch = tempfile.TemporaryDirectory(prefix="emovoz-warm-")
+    warm = Warm(Path(scratch.name) / "scratch", SECONDS)
+    # last in, first out: the process ends before its folder goes
+    atexit.register(scratch.cleanup)
+    atexit.register(warm.close)
+    return warm
+
+
+def _seen_by_imports() -> dict[str, str]:
+    looked_at = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "OMP_", "PYTHON", "TMPDIR")
+    return {name: value for name, value in os.environ.items() if name.startswith(looked_at)}
+
+
+_SEEN_AT_FIRST = _seen_by_imports()
 
 
 def commands_in(folder: Path) -> Path:

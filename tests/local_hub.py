@@ -12,13 +12,16 @@ from urllib.parse import unquote
 
 
 @contextmanager
-def local_hub(repository: str, revisions: dict[str, Path], pull_requests: dict[int, str]) -> Iterator[str]:
+def local_hub(
+    repository: str, revisions: dict[str, Path], pull_requests: dict[int, str], *, breaks_off: int | None = None
+) -> Iterator[str]:
     """Serve one repository; yields its endpoint.
 
     Args:
         repository: `owner/name`.
         revisions: the folder of each revision, such as `main` or `refs/pr/1`.
         pull_requests: their titles by number, all opened by the bot that converts weights.
+        breaks_off: bytes of weights after which the connection ends, whatever was promised.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -76,7 +79,9 @@ def local_hub(repository: str, revisions: dict[str, Path], pull_requests: dict[i
                     file = folder / path.removeprefix(f"{prefix}/")
                     if path.startswith(f"{prefix}/") and file.is_file():
                         data = file.read_bytes()
-                        self._send(data, {"ETag": f'"{_digest(data)}"', "X-Repo-Commit": _commit(name)})
+                        headers = {"ETag": f'"{_digest(data)}"', "X-Repo-Commit": _commit(name)}
+                        headers["Content-Length"] = str(len(data))
+                        self._send(data[:breaks_off] if file.suffix == ".safetensors" else data, headers)
                         return
             self.send_error(404)
 
@@ -85,7 +90,7 @@ def local_hub(repository: str, revisions: dict[str, Path], pull_requests: dict[i
 
         def _send(self, data: bytes, headers: dict[str, str]) -> None:
             self.send_response(200)
-            for name, value in {**headers, "Content-Length": str(len(data))}.items():
+            for name, value in {"Content-Length": str(len(data)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             if self.command == "GET":

@@ -14,12 +14,14 @@ from emovoz.lookup_cli import AsJson, encoders, recipe_of, recipes
 from emovoz.options import (
     Adapt,
     AudioDir,
+    Engine,
     Excluded,
     Manifest,
     Part,
     RecipeName,
     Settings,
     Workers,
+    check_engine,
     corpus_of,
     part_of,
     with_adapt,
@@ -27,7 +29,7 @@ from emovoz.options import (
 from emovoz.predict_cli import predict
 from emovoz.program import main
 from emovoz.serve_cli import serve
-from emovoz.store_cli import Store, store_at
+from emovoz.store_cli import Store, store_at, store_to_fill
 from emovoz.store_cli import app as store_verbs
 from emovoz.submit_cli import submit
 from emovoz.train_cli import train
@@ -83,34 +85,47 @@ def extract(
     recipe: RecipeName = "default",
     settings: Settings = None,
     store: Store = None,
-    workers: Workers = 2,
+    workers: Annotated[
+        int, typer.Option(help="Threads that decode audio; with --engine ray, processes that encode.", min=1)
+    ] = 2,
+    engine: Engine = "local",
     part: Part = None,
     as_json: AsJson = False,
 ) -> None:
     """Encode a corpus, and the views a recipe asks for, into the feature store; what is there is not done again."""
-    from emovoz import extract as extract_corpus
-    from emovoz.features import FrozenEncoders, extract_part, views_of
+    from emovoz import InputError
 
+    check_engine(engine)
+    if part and engine == "ray":
+        raise InputError("--part: only with --engine local; Ray divides the work by itself")
     chosen = recipe_of(recipe, settings)
+    place = store_to_fill(store, engine)
     corpus = corpus_of(manifest, audio_dir, chosen, labels=False)
-    views = views_of(chosen.augmentation)
-    # the first of those that a grid lets be chosen from holds what all of them keep
-    encoders, *_ = FrozenEncoders.of_each(chosen.candidates())
-    chosen_store = store_at(store)
-    if part:
-        done = extract_part(corpus, encoders, chosen_store, *part_of(part), views=views, workers=workers)
+    if engine == "ray":
+        from emovoz.scale.encoding import extract_on_ray
+
+        done = extract_on_ray(corpus, chosen, place, workers=workers)
     else:
-        done = extract_corpus(corpus, encoders, chosen_store, views=views, workers=workers)
+        from emovoz import extract as extract_corpus
+        from emovoz.features import FrozenEncoders, extract_part, views_of
+
+        # the first of those that a grid lets be chosen from holds what all of them keep
+        encoders, *_ = FrozenEncoders.of_each(chosen.candidates())
+        views = views_of(chosen.augmentation)
+        if part:
+            done = extract_part(corpus, encoders, place, *part_of(part), views=views, workers=workers)
+        else:
+            done = extract_corpus(corpus, encoders, place, views=views, workers=workers)
     if as_json:
         print(json.dumps(done.to_dict()))
         return
     encoded = ", ".join(f"{count} new {name}" for name, count in done.encoded.items())
     if not any(done.encoded.values()):
-        print(f"{done.clips} clips: all are in {chosen_store.root} already ({encoded})")
+        print(f"{done.clips} clips: all are in {place.name} already ({encoded})")
         return
     print(
         f"{done.clips} clips ({encoded}); {done.audio_seconds / 3600:.2f} h encoded in {done.seconds:.1f} s, "
-        f"{done.times_real_time:.0f}x real time; {done.stored_bytes / 1e6:.1f} MB added to {chosen_store.root}"
+        f"{done.times_real_time:.0f}x real time; {done.stored_bytes / 1e6:.1f} MB added to {place.name}"
     )
 
 

@@ -1,6 +1,5 @@
 """What verbs share: options, and the corpus that they name."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +9,16 @@ if TYPE_CHECKING:
     from emovoz import Recipe as RecipeOf
 
 Manifest = Annotated[
-    Path, typer.Argument(help="CSV, TSV, Parquet or JSON Lines with a column id, or a folder of class folders.")
+    str,
+    typer.Argument(
+        help="CSV, TSV, Parquet or JSON Lines with a column id, here or at a URL; or a folder of class folders."
+    ),
 ]
-AudioDir = Annotated[Path | None, typer.Option(help="Folder of the audio files.")]
+AudioDir = Annotated[str | None, typer.Option(help="Folder of the audio files, here or at a URL (s3://, ...).")]
+ENGINES = ("local", "ray")
+Engine = Annotated[
+    str, typer.Option(help="local, this process; or ray, processes on this machine or a cluster (docs/ray.md).")
+]
 RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe, a YAML file or a model's folder.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, repeatable.")]
 Adapt = Annotated[
@@ -32,8 +38,8 @@ Excluded = Annotated[
 
 
 def corpus_of(
-    manifest: Path,
-    audio_dir: Path | None,
+    manifest: str,
+    audio_dir: str | None,
     recipe: "RecipeOf",
     *,
     labels: bool = True,
@@ -69,6 +75,14 @@ def part_of(part: str) -> tuple[int, int]:
     if not (number.isdecimal() and of.isdecimal() and 0 < int(number) <= int(of)):
         raise InputError(f"--part {part}: give K/N, such as 2/8, the second of eight")
     return int(number), int(of)
+
+
+def check_engine(engine: str) -> None:
+    """Raise InputError where there is no such engine."""
+    from emovoz import InputError
+
+    if engine not in ENGINES:
+        raise InputError(f"--engine {engine}: choose {' or '.join(ENGINES)}")
 
 
 def with_adapt(settings: list[str] | None, adapt: str | None) -> list[str] | None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emovoz.options import AudioDir
+from emovoz.options import AudioDir, Engine, check_engine
 from emovoz.timeline_cli import TimelineOptions
 
 if TYPE_CHECKING:
@@ -56,8 +56,11 @@ def predict(
         bool, typer.Option("--timeline", help="Label every utterance of each recording, however long it is.")
     ] = False,
     out: Annotated[
-        Path | None,
-        typer.Option(help="With --timeline: folder for JSON, table, subtitles, label track and picture of each."),
+        str | None,
+        typer.Option(
+            help="With --timeline: folder for JSON, table, subtitles, label track and picture of each. With --engine "
+            "ray: folder or URL for the predictions, which are kept as they are made and not made again."
+        ),
     ] = None,
     smooth: Annotated[
         float | None,
@@ -84,6 +87,8 @@ def predict(
         ),
     ] = None,
     channels: Annotated[int, typer.Option(help="Of raw samples on stdin.", min=1)] = 1,
+    engine: Engine = "local",
+    workers: Annotated[int, typer.Option(help="With --engine ray: processes that judge.", min=1)] = 2,
 ) -> None:
     """Label clips: a line each, also for one that cannot be judged; then the exit code is 2."""
     from emovoz import InputError, Recognizer
@@ -93,7 +98,11 @@ def predict(
 
     inputs = inputs or []
     limits = {"shortest": shortest, "longest": longest, "pause": pause, "padding": padding}
-    options = TimelineOptions(out, smooth, limits, stdin, channels)
+    check_engine(engine)
+    on_ray = engine == "ray"
+    options = TimelineOptions(Path(out) if out and not on_ray else None, smooth, limits, stdin, channels)
+    if on_ray and (timeline or stdin or adapt_speaker):
+        raise InputError("--engine ray labels each clip by itself: no --timeline, --stdin or --adapt-speaker")
     if timeline:
         options.check(inputs, text, form)
     else:
@@ -102,10 +111,15 @@ def predict(
     if not inputs and stdin is None:
         raise InputError("nothing to predict: name files, folders, a manifest, or - for paths on stdin")
     thresholds = read_thresholds(threshold or [])
-    transcriber = _transcriber(asr, language, transcribe)
-    recognizer = Recognizer.from_pretrained(model)
     given = with_stdin(inputs) if len(inputs) != 1 or "-" in inputs else inputs[0]
     clips = with_text(clips_of(given, audio_dir=audio_dir), text)
+    if on_ray:
+        from emovoz.scale.predict_verb import run
+
+        transcription = _transcription(asr, language, transcribe)
+        raise typer.Exit(run(model, clips, form, out, workers, batch_size, thresholds, transcription))
+    transcriber = _transcriber(asr, language, transcribe)
+    recognizer = Recognizer.from_pretrained(model)
     voice = clips_of(adapt_speaker, audio_dir=audio_dir) if adapt_speaker else None
     if timeline:
         settings = {"batch_size": batch_size, "thresholds": thresholds, "enrolment": voice, "transcriber": transcriber}
@@ -118,9 +132,16 @@ def predict(
 
 def _transcriber(asr: str | None, language: str | None, wanted: bool) -> "Transcriber | None":
     """What recognises words, where that is wanted."""
-    from emovoz import InputError
     from emovoz.transcription import Transcriber
+
+    chosen = _transcription(asr, language, wanted)
+    return Transcriber.load(*chosen) if chosen else None
+
+
+def _transcription(asr: str | None, language: str | None, wanted: bool) -> tuple[str, str | None] | None:
+    """By what words are recognised and their language, where that is wanted."""
+    from emovoz import InputError
 
     if not wanted and (asr or language):
         raise InputError("--asr and --language: only with --transcribe")
-    return Transcriber.load(asr or "whisper-base", language) if wanted else None
+    return (asr or "whisper-base", language) if wanted else None

@@ -7,6 +7,7 @@ from typing import Any
 
 from emovoz import processes
 from emovoz.errors import InputError
+from emovoz.files import FULL
 from emovoz.progress import show_progress
 
 
@@ -38,6 +39,8 @@ def main() -> None:
     except KeyboardInterrupt as error:
         _fail(error, debug, 130, ["stopped"])
     except OSError as error:
+        if error.filename is None and error.errno in FULL:
+            _fail(error, debug, 2, [f"the output cannot be written: {FULL[error.errno]}"])
         if error.filename is None:
             _fail(error, debug, 1, [f"emovoz failed: {error}", "run again with --debug for details"])
         _fail(error, debug, 2, [f"{error.filename}: cannot be read or written ({error.strerror})"])

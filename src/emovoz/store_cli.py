@@ -20,7 +20,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Store = Annotated[Path | None, typer.Option(help="Folder of the feature store; by default in the user's cache.")]
+Store = Annotated[
+    str | None, typer.Option(help="Folder of the feature store, or its URL; by default in the user's cache.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 _SHOWN = 10
@@ -33,7 +35,7 @@ def list_encoders(store: Store = None, as_json: AsJson = False) -> None:
     from emovoz.features.upkeep import list_features
     from emovoz.table import print_table
 
-    chosen = store_at(store)
+    chosen = _kept_here(store)
     features = list_features(chosen)
     if as_json:
         rows = [asdict(one) | {"last_written": _moment(one).isoformat(timespec="seconds")} for one in features]
@@ -56,7 +58,7 @@ def verify(store: Store = None, as_json: AsJson = False) -> None:
     from emovoz.features.disk import megabytes
     from emovoz.features.upkeep import verify as verify_store
 
-    chosen = store_at(store)
+    chosen = _kept_here(store)
     done = verify_store(chosen)
     if as_json:
         found = {"damaged": _plain(done.damaged), "leftovers": _plain(done.leftovers)}
@@ -94,7 +96,7 @@ def prune(
     from emovoz.features.disk import megabytes
     from emovoz.features.upkeep import prune as prune_store
 
-    chosen = store_at(store)
+    chosen = _kept_here(store)
     done = prune_store(chosen, encoder or (), dry_run=dry_run)
     if as_json:
         strangers = [str(path) for path in done.strangers]
@@ -152,10 +154,40 @@ def _ranges(numbers: tuple[int, ...]) -> str:
     return " ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else " ".join(map(str, run)) for run in runs)
 
 
-def store_at(folder: Path | None) -> "FeatureStore":
-    """The store in a folder, by default that of the user's cache."""
-    from emovoz.features import FeatureStore, default_store
+def store_to_fill(folder: str | None, engine: str) -> "FeatureStore":
+    """The store that an extraction adds to; one at a URL is written to by Ray alone."""
+    from emovoz import InputError
+    from emovoz.remote import is_url
 
+    if not folder or not is_url(folder):
+        return store_at(folder)
+    if engine != "ray":
+        raise InputError(
+            f"{folder}: a store at a URL is filled by --engine ray (--workers 1 where one process is enough)"
+        )
+    from emovoz.scale.object_store import ObjectStore
+
+    return ObjectStore(folder)
+
+
+def _kept_here(folder: str | None) -> "FeatureStore":
+    from emovoz import InputError
+    from emovoz.remote import is_url
+
+    if is_url(folder):
+        raise InputError(f"{folder}: looked after by the tools of its file system; each object there is one shard")
+    return store_at(folder)
+
+
+def store_at(folder: str | None) -> "FeatureStore":
+    """The store in a folder, by default that of the user's cache; of one at a URL, its local copy."""
+    from emovoz.features import FeatureStore, default_store
+    from emovoz.remote import is_url
+
+    if folder and is_url(folder):
+        from emovoz.scale.object_store import MirroredStore
+
+        return MirroredStore(folder)
     return FeatureStore(folder or default_store())
 
 
@@ -167,7 +199,7 @@ def _empty(store: "FeatureStore") -> str:
     return f"no features in {store.root}" + ("" if store.root.exists() else ": there is no such folder yet")
 
 
-def _option(folder: Path | None) -> str:
+def _option(folder: str | None) -> str:
     import shlex
 
     return f" --store {shlex.quote(str(folder))}" if folder else ""

@@ -18,7 +18,7 @@ def train(
     manifest: Manifest,
     out: Annotated[Path, typer.Option(help="Folder of the model; checkpoints lie in OUT.checkpoint meanwhile.")],
     audio_dir: AudioDir = None,
-    dev: Annotated[Path | None, typer.Option(help="Manifest of the dev clips.")] = None,
+    dev: Annotated[str | None, typer.Option(help="Manifest of the dev clips.")] = None,
     recipe: RecipeName = "default",
     settings: Settings = None,
     store: Store = None,

@@ -6,13 +6,11 @@ from typing import Annotated
 
 import typer
 
-from emovoz.options import AudioDir, Manifest
-
 
 def transcribe(
-    manifest: Manifest,
+    manifest: Annotated[Path, typer.Argument(help="CSV, TSV, Parquet or JSON Lines, or a folder of class folders.")],
     out: Annotated[Path, typer.Option(help="CSV: the manifest with the words of clips that had none.")],
-    audio_dir: AudioDir = None,
+    audio_dir: Annotated[Path | None, typer.Option(help="Folder of the audio files.")] = None,
     asr: Annotated[
         str,
         typer.Option(help="whisper-base (packaged), a CTranslate2 folder, or from the hub small, ... or owner/name."),

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
+from emovoz import InputError
 from emovoz.features import ClipFeatures, collate
 from emovoz.inference import probabilities
 from emovoz.settings import Augmentation, Model, Training
@@ -189,8 +190,10 @@ def test_a_head_learns_from_crops() -> None:
 def test_a_loss_that_is_no_number_stops_the_run() -> None:
     broken = examples(30)
     list(broken.features)[4].by_modality["speech"][:] = torch.inf
-    with pytest.raises(FloatingPointError, match="epoch"):
+    with pytest.raises(InputError, match=f"^{broken.ids[4]}: its features are not finite"):
         fit(head(), broken, None, Training(epochs=2, keep="last"))
+    with pytest.raises(InputError, match="the loss is nan in epoch"):
+        fit(head(), examples(30), None, Training(epochs=2, keep="last", learning_rate=1e30, gradient_clip=0))
 
 
 def test_late_fusion_adds_the_logits_of_a_model_of_each_modality() -> None:

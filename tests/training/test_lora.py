@@ -102,7 +102,14 @@ def test_adapters_learn_at_their_own_rate(puzzle: Corpus, tiny_bert: Path, tmp_p
 def test_adapters_lie_beside_a_head_that_holds_no_encoder(tuned: tuple[Recognizer, Path]) -> None:
     _, model = tuned
     files = {file.relative_to(model).as_posix() for file in model.rglob("*") if file.is_file()}
-    head = {"config.json", "model.safetensors", "recipe.yaml", "recognizer.json", "training_data.json"}
+    head = {
+        "config.json",
+        "model.safetensors",
+        "recipe.yaml",
+        "recognizer.json",
+        "training_data.json",
+        "checksums.json",
+    }
     adapters = {"adapter_config.json", "adapter_model.safetensors"}
     assert files == head | {f"{name}-adapter/{file}" for name in ("speech", "text") for file in adapters}
     assert not [name for name in load_file(model / "model.safetensors") if "lora" in name or "tuned" in name]

@@ -13,6 +13,7 @@ from emovoz.corpus.audio import SILENCE, bounds_of, check_heard, finite, mono
 from emovoz.corpus.fingerprints import as_16_bit
 from emovoz.corpus.recording import Recording, Waveform, opened
 from emovoz.errors import ClipError
+from emovoz.remote import RemoteFile
 
 FRAME_SECONDS = 0.025
 QUIET_DB = 40.0
@@ -62,7 +63,7 @@ class Sound:
     digest: str
 
 
-def measure(audio: Path | Waveform, parts: Sequence[Part]) -> list[Sound | ClipError]:
+def measure(audio: Path | Waveform | RemoteFile, parts: Sequence[Part]) -> list[Sound | ClipError]:
     """Measure parts of a recording, which is read once, in blocks, however long it is.
 
     Args:

@@ -8,6 +8,7 @@ import soxr
 
 from emovoz.corpus.recording import Recording, Waveform, opened
 from emovoz.errors import ClipError
+from emovoz.remote import RemoteFile
 
 RESAMPLER = "soxr VHQ of the mean of the channels"
 SHORTEST_SECONDS = 0.025
@@ -19,7 +20,7 @@ ROUNDING_SECONDS = 0.1
 
 
 def load_audio(
-    audio: Path | Waveform,
+    audio: Path | Waveform | RemoteFile,
     sample_rate: int = 16000,
     *,
     start: float | None = None,
@@ -29,7 +30,7 @@ def load_audio(
 
     Args:
         audio: a file that libsndfile reads (wav, flac, mp3, ogg, opus, ...) or, with the extra `media`, PyAV
-            (m4a, aac, wma, the first audio track of a video, ...); or samples in memory.
+            (m4a, aac, wma, the first audio track of a video, ...), here or at a URL; or samples in memory.
         sample_rate: the rate wanted, Hz.
         start, end: the part wanted, seconds; all of it by default.
 
@@ -50,7 +51,7 @@ def load_audio(
 
 
 def load_parts(
-    audio: Path | Waveform, sample_rate: int, parts: Sequence[tuple[float | None, float | None]]
+    audio: Path | Waveform | RemoteFile, sample_rate: int, parts: Sequence[tuple[float | None, float | None]]
 ) -> Iterator[np.ndarray]:
     """Parts of a long recording one after the other, decoded in one pass; they may overlap, and may be silent.
 
@@ -85,7 +86,7 @@ def load_parts(
             yield _at_rate(held[: last - at], recording.rate, sample_rate)
 
 
-def check_audio(audio: Path | Waveform, *, start: float | None = None, end: float | None = None) -> None:
+def check_audio(audio: Path | Waveform | RemoteFile, *, start: float | None = None, end: float | None = None) -> None:
     """Go through audio once, however long it is, without keeping it.
 
     Raises:
@@ -100,7 +101,7 @@ def check_audio(audio: Path | Waveform, *, start: float | None = None, end: floa
             pass
 
 
-def seconds_of(audio: Path | Waveform, *, start: float | None = None, end: float | None = None) -> float:
+def seconds_of(audio: Path | Waveform | RemoteFile, *, start: float | None = None, end: float | None = None) -> float:
     """Length of the audio in seconds, without decoding it where it is a file.
 
     Raises:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from emovoz.corpus.recording import Waveform
 from emovoz.corpus.word_times import WordTimes
+from emovoz.remote import RemoteFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class Clip:
 
     Attributes:
         id: name of the clip, unique in its corpus.
-        audio: file or samples; None where there is only a transcription.
+        audio: file, here or at a URL, or samples; None where there is only a transcription.
         start, end: the part of the audio that is the clip, seconds.
         transcription: the words; "" where the cell is empty, None where nothing is known.
         label: the emotion, None where unknown.
@@ -29,7 +30,7 @@ class Clip:
     """
 
     id: str
-    audio: Path | Waveform | None = None
+    audio: Path | Waveform | RemoteFile | None = None
     start: float | None = None
     end: float | None = None
     transcription: str | None = None

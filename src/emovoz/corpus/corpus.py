@@ -9,7 +9,9 @@ from pathlib import Path
 from emovoz.corpus.clip import Clip
 from emovoz.corpus.manifest import read_manifest
 from emovoz.corpus.recording import Waveform
+from emovoz.corpus.remote_manifest import read_remote_manifest
 from emovoz.errors import InputError, did_you_mean
+from emovoz.remote import is_url
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,18 @@ class Corpus:
         a folder is a clip with that folder's name as its label and its path in there as its id.
 
         Args:
-            path: the manifest.
-            audio_dir: folder of the audio files of a table.
+            path: the manifest; a table may lie at a URL (docs/ray.md).
+            audio_dir: folder of the audio files of a table, here or at a URL.
             audio: whether every clip must have audio; by default, whether `audio_dir` is given.
             labels: whether every clip must have a label.
 
         Raises:
             InputError: every fault of every row at once, each with its row.
         """
-        audio_dir = Path(audio_dir) if audio_dir is not None else None
         need_audio = audio_dir is not None if audio is None else audio
+        if is_url(path) or is_url(audio_dir):
+            return cls(read_remote_manifest(path, audio_dir, need_audio=need_audio, need_labels=labels))
+        audio_dir = Path(audio_dir) if audio_dir is not None else None
         return cls(read_manifest(Path(path), audio_dir, need_audio=need_audio, need_labels=labels))
 
     def __len__(self) -> int:

@@ -12,14 +12,18 @@ from pathlib import Path
 from emovoz.corpus.class_folders import read_class_folders
 from emovoz.corpus.clip import Clip
 from emovoz.corpus.recording import is_file
+from emovoz.corpus.remote_folder import RemoteFolder
 from emovoz.corpus.tables import COLUMNS, READERS, read_table
 from emovoz.corpus.word_times import WordTimes, read_word_times, word_times_fault
 from emovoz.errors import InputError, did_you_mean
 from emovoz.progress import say
+from emovoz.remote import RemoteFile
 
 Cells = Mapping[str, str | None]
 _Fault = tuple[str, str]
 """Its kind, and what is wrong."""
+Folder = Path | RemoteFolder
+"""Where the audio of a manifest lies."""
 
 
 def is_manifest(path: Path) -> bool:
@@ -44,13 +48,17 @@ class RowFault:
     text: str
 
 
-def read_manifest(path: Path, audio_dir: Path | None, *, need_audio: bool, need_labels: bool) -> list[Clip]:
+def read_manifest(
+    path: Path, audio_dir: Folder | None, *, beside: Folder | None = None, need_audio: bool, need_labels: bool
+) -> list[Clip]:
     """Clips of a manifest, in its order; what it may be is said in `Corpus.from_manifest`.
+
+    Where no folder of audio is named, `beside` is the one the manifest lies in.
 
     Raises:
         InputError: all faults at once, each with the file and its row.
     """
-    clips, faults = check_manifest(path, audio_dir, need_audio=need_audio, need_labels=need_labels)
+    clips, faults = check_manifest(path, audio_dir, beside=beside, need_audio=need_audio, need_labels=need_labels)
     if faults:
         raise InputError(f"{path}: {fault.place}: {fault.text}" for fault in faults)
     for sentence in labels_mistyped(clips) + labels_alike(clips):
@@ -59,7 +67,7 @@ def read_manifest(path: Path, audio_dir: Path | None, *, need_audio: bool, need_
 
 
 def check_manifest(
-    path: Path, audio_dir: Path | None, *, need_audio: bool, need_labels: bool
+    path: Path, audio_dir: Folder | None, *, beside: Folder | None = None, need_audio: bool, need_labels: bool
 ) -> tuple[list[Clip], list[RowFault]]:
     """The clip of every row that can be read, and all that is wrong with the rows, these included.
 
@@ -68,7 +76,7 @@ def check_manifest(
     """
     _check_audio_dir(path, audio_dir)
     in_folders = path.is_dir()
-    folder = audio_dir or (path if in_folders else path.parent)
+    folder = audio_dir or beside or (path if in_folders else path.parent)
     table = read_class_folders(path) if in_folders else read_table(path)
     _check_columns(path, table.columns, need_labels)
     faults: list[RowFault] = []
@@ -98,14 +106,14 @@ def check_manifest(
     return clips, faults
 
 
-def _audio(cells: Cells, folder: Path) -> Path | None:
+def _audio(cells: Cells, folder: Folder) -> Path | RemoteFile | None:
     """The file of a row: what the column audio names, or else the id; None where an empty cell says there is none."""
     audio = folder / (_said(cells, "audio") or _said(cells, "id") or "(no id)")
     says_none = "audio" in cells and not _said(cells, "audio") and not is_file(audio)
     return None if says_none else audio
 
 
-def _check_audio_dir(path: Path, audio_dir: Path | None) -> None:
+def _check_audio_dir(path: Path, audio_dir: Folder | None) -> None:
     if audio_dir is not None and not audio_dir.is_dir():
         raise InputError(f"{audio_dir}: no such folder of audio files")
     if audio_dir is not None and path.is_dir():
@@ -150,7 +158,9 @@ def _is_text(cell: str) -> bool:
     return "\0" not in cell
 
 
-def _faults(cells: Cells, audio: Path | None, *, found: bool, need_audio: bool, need_labels: bool) -> list[_Fault]:
+def _faults(
+    cells: Cells, audio: Path | RemoteFile | None, *, found: bool, need_audio: bool, need_labels: bool
+) -> list[_Fault]:
     """What is wrong with a row; `audio` is the file it means, if any, and `found` whether it is there."""
     faults: list[_Fault] = []
     missing = None if found else audio
@@ -187,8 +197,10 @@ def _word_times(cells: Cells) -> WordTimes | None:
     return read_word_times(cell) if cell else None
 
 
-def _named_otherwise(missing: Path) -> str:
+def _named_otherwise(missing: Path | RemoteFile) -> str:
     """A hint at a file that bears the name but for its ending."""
+    if isinstance(missing, RemoteFile):
+        return ""
     there = next(iter(sorted(missing.parent.glob(f"{glob.escape(missing.name)}.*"))), None) if missing.name else None
     return f"; did you mean {there.name!r}? An id is the whole name of the file" if there else ""
 
@@ -197,9 +209,10 @@ def _repeated(clip: Clip, place: str, earlier: dict[tuple[object, ...], str]) ->
     """What of a clip an earlier row has used already."""
     if clip.id.strip() and (first := earlier.setdefault(("id", clip.id), place)) != place:
         return [("repeated_id", f"id {clip.id!r} was already used on {first}")]
-    if isinstance(clip.audio, Path):
+    if isinstance(clip.audio, Path | RemoteFile):
         # one file may be spelt in several ways
-        part = ("audio", os.path.realpath(clip.audio), clip.start, clip.end)
+        place_of = os.path.realpath(clip.audio) if isinstance(clip.audio, Path) else clip.audio.url
+        part = ("audio", place_of, clip.start, clip.end)
         if (first := earlier.setdefault(part, place)) != place:
             whole = clip.start is None and clip.end is None
             text = f"{'' if whole else 'this part of '}audio {clip.audio} was already used on {first}"
@@ -207,7 +220,7 @@ def _repeated(clip: Clip, place: str, earlier: dict[tuple[object, ...], str]) ->
     return []
 
 
-def _clip(cells: Cells, audio: Path | None, place: str) -> Clip:
+def _clip(cells: Cells, audio: Path | RemoteFile | None, place: str) -> Clip:
     # a cell that cannot be read is told as a fault of the row
     times = None
     with suppress(ValueError):

@@ -12,6 +12,7 @@ import soundfile
 
 from emovoz.corpus import media
 from emovoz.errors import ClipError
+from emovoz.remote import RemoteFile
 
 BLOCK_SECONDS = 10
 LONGEST_SECONDS = 7 * 24 * 3600
@@ -57,7 +58,7 @@ class Recording:
 
 
 @contextmanager
-def opened(audio: Path | Waveform) -> Iterator[Recording]:
+def opened(audio: Path | Waveform | RemoteFile) -> Iterator[Recording]:
     """Open audio for reading; a file that libsndfile does not know is left to PyAV, where that is installed.
 
     Raises:
@@ -65,6 +66,10 @@ def opened(audio: Path | Waveform) -> Iterator[Recording]:
     """
     if isinstance(audio, Waveform):
         yield _in_memory(audio)
+        return
+    if isinstance(audio, RemoteFile):
+        with _remote(audio) as recording:
+            yield recording
         return
     if not is_file(audio):
         raise ClipError("no such file")
@@ -83,12 +88,32 @@ def opened(audio: Path | Waveform) -> Iterator[Recording]:
         yield Recording(file.samplerate, file.frames, partial(_file_blocks, file), file.channels, form)
 
 
-def is_file(path: Path) -> bool:
+def is_file(path: Path | RemoteFile) -> bool:
     """Whether there is such a file; False also for a name that no file can have."""
+    if isinstance(path, RemoteFile):
+        return path.state is not None
     try:
         return path.is_file()
     except (OSError, ValueError):
         return False
+
+
+@contextmanager
+def _remote(file: RemoteFile) -> Iterator[Recording]:
+    """A recording at a URL; of one whose header is known, a copy is fetched only where its samples are wanted."""
+    if file.fault is not None:
+        raise ClipError(file.fault)
+    header = file.header
+    if header is None:
+        with opened(file.fetched()) as recording:
+            yield recording
+        return
+
+    def blocks(first: int, last: int) -> Iterator[np.ndarray]:
+        with opened(file.fetched()) as recording:
+            yield from recording.blocks(first, last)
+
+    yield Recording(header.rate, header.frames, blocks, header.channels, header.form)
 
 
 def _in_memory(waveform: Waveform) -> Recording:

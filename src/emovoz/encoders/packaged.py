@@ -4,14 +4,13 @@ Only the packages' data files are read; none of their code is ever imported.
 """
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Callable
 from importlib.metadata import files
 from pathlib import Path
 
 from emovoz.cache import cache_directory
 from emovoz.errors import InputError
+from emovoz.files import folder_in_making
 
 
 def package_file(package: str, name: str) -> Path:
@@ -48,15 +47,12 @@ def convert_once(name: str, write: Callable[[Path], None]) -> Path:
     target = cache_directory() / "encoders" / name
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=target.parent))
-    try:
+    with folder_in_making(target) as scratch:
         write(scratch)
-        scratch.replace(target)
-    except OSError:
-        # another process may have finished the same conversion first
-        if not target.is_dir():
-            raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        try:
+            scratch.replace(target)
+        except OSError:
+            # another process may have finished the same conversion first
+            if not target.is_dir():
+                raise
     return target

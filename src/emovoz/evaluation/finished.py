@@ -46,7 +46,7 @@ def mark_of(
 
 def keep_run(folder: Path, run: Run, mark: str) -> None:
     """Write a run as one file, FOLDER/NAME.json: its results, and beside them its mark and its predictions."""
-    whole = {**run.results, "mark": mark, "predictions": run.predictions}
+    whole = {**run.results, "mark": mark, "digest": _digest(run), "predictions": run.predictions}
     write_whole(_place(folder, run.results["recipe"]["name"]), json.dumps(whole, ensure_ascii=False) + "\n")
 
 
@@ -57,14 +57,24 @@ def kept_run(folder: Path, name: str, mark: str) -> Run | None:
         return None
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))
-        found, predictions = whole.pop("mark"), whole.pop("predictions")
+        found, digest, predictions = whole.pop("mark"), whole.pop("digest"), whole.pop("predictions")
+        run = Run(whole, predictions)
     except (ValueError, KeyError, AttributeError):
         found = None
     if found != mark:
         say(f"{path} is not of these clips, settings, folds and versions: {name} is run again")
         return None
+    if digest != _digest(run):
+        say(f"{path} is damaged: {name} is run again")
+        return None
     say(f"{name}: taken from {path}")
-    return Run(whole, predictions)
+    return run
+
+
+def _digest(run: Run) -> str:
+    """A hash of what was found, as it is read again."""
+    text = json.dumps([run.results, run.predictions])
+    return hashlib.sha256(text.encode("utf-8", errors="backslashreplace")).hexdigest()
 
 
 def _place(folder: Path, name: str) -> Path:

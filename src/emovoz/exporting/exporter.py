@@ -2,8 +2,6 @@
 
 import hashlib
 import math
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from emovoz.exporting import speech, text
 from emovoz.exporting.head import HeadGraph, example_inputs
 from emovoz.exporting.onnx_file import Port, check_tools, quantise, write_graph
 from emovoz.features.branch import Branch
-from emovoz.files import check_folder, put_in_place
+from emovoz.files import check_folder, clear_leftovers, folder_in_making, put_in_place
 from emovoz.inference import Recognizer
 from emovoz.progress import say
 
@@ -65,21 +63,18 @@ def export(recognizer: Recognizer, directory: str | Path, *, quantize: bool = Fa
     faults = [*_without_graph(recognizer), *_elsewhere(recognizer)]
     if faults:
         raise InputError(faults)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
+    with folder_in_making(target) as scratch:
         _write(recognizer, scratch, quantize)
         _compare(recognizer, ExportedRecognizer.from_pretrained(scratch), exact=not quantize)
         scratch.chmod(0o755)
         put_in_place(scratch, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return ExportedRecognizer.from_pretrained(target)
 
 
 def check_export_directory(target: Path) -> None:
     """Raise InputError unless an export may be written there: nothing, an empty folder, or an earlier export."""
     check_folder(target.parent)
+    clear_leftovers(target)
     if target.is_dir() and any(target.iterdir()) and not may_be_replaced(target):
         raise InputError(f"{target}: holds something that is no export; choose another folder for the export")
     if target.exists() and not target.is_dir():

@@ -14,7 +14,7 @@ from emovoz.encoders.ngrams import TermFrequencies
 from emovoz.encoders.placement import length_batches
 from emovoz.encoders.sources import locate
 from emovoz.encoders.tuned import check_tunable
-from emovoz.errors import InputError
+from emovoz.errors import ClipError, InputError
 from emovoz.features.pieces import Piece, speech_pieces, text_pieces
 from emovoz.features.store import CLEAN, stored
 from emovoz.features.views import View
@@ -127,20 +127,28 @@ class Branch:
         stride = f"-mean{self.stride}" if self.stride > 1 else ""
         return f"{copy}{stride}{'' if self.precision == 'float16' else f'-{self.precision}'}"
 
-    def encode(self, pieces: Sequence[Piece], inputs: Sequence[Any], layers: Sequence[int]) -> list[Tensor]:
-        """Features [layer, time, dim] of each piece, as the store has them."""
-        features: dict[int, Tensor] = {}
+    def encode(
+        self, pieces: Sequence[Piece], inputs: Sequence[Any], layers: Sequence[int]
+    ) -> "list[Tensor | ClipError]":
+        """Features [layer, time, dim] of each piece, as the store has them; where they are not finite, an error."""
+        features: dict[int, Tensor | ClipError] = {}
         for some in length_batches([math.ceil(piece.size) for piece in pieces], self.portion):
             states = self.encoder.encode_each([inputs[i] for i in some], layers)
             for i, state in zip(some, states, strict=True):
                 own = state[:, pieces[i].first : pieces[i].last]
-                if not bool(own.isfinite().all()):
-                    name = pieces[i].clip.describe()
-                    raise InputError(
-                        f"{name}: {self.model} gives values for it that are not finite; are its weights sound?"
-                    )
-                features[i] = stored(mean_of(own, self.stride), self.precision).cpu()
+                features[i] = (
+                    stored(mean_of(own, self.stride), self.precision).cpu()
+                    if bool(own.isfinite().all())
+                    else ClipError(f"{self.model} gives values for it that are not finite; are its weights sound?")
+                )
         return [features[i] for i in range(len(pieces))]
+
+    def encode_one(self, piece: Piece, value: Any) -> Tensor:
+        """Features [layer, time, dim] of a piece by its input; raises ClipError where they are not finite."""
+        (found,) = self.encode([piece], [value], self.layers)
+        if isinstance(found, ClipError):
+            raise found
+        return found
 
     def bytes_of(self, frames: int, layers: int) -> int:
         """What so many layers of so many frames will take in the store."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from emovoz.errors import InputError
+from emovoz.files import FULL, SHUT
 from emovoz.progress import say
 
 LOCK = ".lock"
@@ -18,12 +19,6 @@ _ADVICE = (
     "free some space, name another folder with --store, or keep less: fewer layers, a longer features.stride, "
     "or features.cache=false, which keeps nothing"
 )
-_FULL = {
-    errno.ENOSPC: "the disk is full, or nearly so",
-    errno.EDQUOT: "your disk quota is used up",
-    errno.EFBIG: "files of this size are not allowed here (see ulimit -f)",
-}
-_SHUT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 
 @contextmanager
@@ -68,16 +63,21 @@ def write_faults(folder: Path, size: int = 0) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             lost = f"; {megabytes(size)} that were to be written are lost" if size else ""
             raise InputError(
-                f"{folder}: {_FULL[error.errno]} ({megabytes(free_bytes(folder))} free){lost}. What was written before "
+                f"{folder}: {FULL[error.errno]} ({megabytes(free_bytes(folder))} free){lost}. What was written before "
                 f"is kept and the next run goes on from there. To go on, {_ADVICE}"
             ) from error
-        if error.errno in _SHUT:
+        if error.errno in SHUT:
             raise InputError(
                 f"{folder}: the feature store cannot be written to ({error.strerror}); "
                 "what is in it can be read, but new features need another folder: name one with --store"
+            ) from error
+        if error.errno == errno.ENOENT:
+            raise InputError(
+                f"{folder}: the feature store was deleted or moved while it was written to; what was in it is gone "
+                "with it. Run the command again: it is made anew"
             ) from error
         raise
 

@@ -156,7 +156,10 @@ def encode_clips(clips: Sequence[Clip], encoders: FrozenEncoders) -> Iterator[Cl
         sound = [i for i in whole if i not in found]
         states = branch.encode([whole[i] for i in sound], [inputs[i] for i in sound], branch.layers)
         for i, state in zip(sound, states, strict=True):
-            features[i][name] = state
+            if isinstance(state, ClipError):
+                found[i] = state
+            else:
+                features[i][name] = state
     for i in range(len(clips)):
         yield found[i] if i in found else ClipFeatures(features[i])
 
@@ -182,5 +185,5 @@ def read_all(branch: Branch, pieces: Sequence[Piece], workers: int = 2) -> list[
 
 def _encoded_in_order(branch: Branch, pieces: list[Piece]) -> Iterator[Tensor]:
     for piece, value in zip(pieces, branch.read_in_order(pieces), strict=True):
-        yield branch.encode([piece], [value], branch.layers)[0]
+        yield branch.encode_one(piece, value)
         give_back()

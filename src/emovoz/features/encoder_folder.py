@@ -17,8 +17,8 @@ from torch import Tensor
 
 from emovoz.errors import InputError
 from emovoz.features.disk import locked_if_free, read_faults, write_faults
-from emovoz.features.index import NOTHING, Index, Shard, as_entries, look, read_index, write_index
-from emovoz.features.shards import Place, check_shard, fill, is_leftover, read_places, tensor_name
+from emovoz.features.index import NOTHING, Index, Shard, as_entries, look, presence, read_index, write_index
+from emovoz.features.shards import OTHER_VERSION, Place, check_shard, fill, is_leftover, read_places, tensor_name
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +43,7 @@ class EncoderFolder:
         """bool [key, layer]: what is there."""
         with read_faults(self.folder):
             _, positions, _, held = self._find(keys, layers, view)
-        present = np.zeros((len(keys), len(layers)), bool)
-        for column in range(len(layers)):
-            present[positions[held[:, column]], column] = True
-        return present
+        return presence(len(keys), positions, held)
 
     def find(self, keys: Sequence[str], layers: Sequence[int], view: str) -> "list[StoredTensor]":
         """Where the features of each content lie.
@@ -90,7 +87,8 @@ class EncoderFolder:
         """
         with write_faults(self.folder):
             leftovers = [path.name for path in self.folder.iterdir() if is_leftover(path.name)]
-            for name in [*leftovers, *self._lost]:
+            damaged = [name for name, fault in self._lost.items() if fault != OTHER_VERSION]
+            for name in [*leftovers, *damaged]:
                 (self.folder / name).unlink(missing_ok=True)
         self._lost.clear()
         with read_faults(self.folder):

@@ -1,23 +1,23 @@
 """Encoding a corpus into the feature store; what is already there is not done again."""
 
-import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from emovoz.corpus import Clip, Corpus
-from emovoz.encoders.placement import length_batches
+from emovoz.corpus import Corpus
 from emovoz.errors import ClipError, InputError
-from emovoz.features.ahead import read_ahead
 from emovoz.features.branch import Branch
-from emovoz.features.encode import FrozenEncoders, check_clip, read_all
+from emovoz.features.encode import FrozenEncoders
+from emovoz.features.encoding import Engine, LocalEngine
 from emovoz.features.pieces import Piece
+from emovoz.features.portions import error_of
 from emovoz.features.store import FeatureStore
 from emovoz.features.views import View
-from emovoz.progress import progress, say
+from emovoz.progress import say
+from emovoz.remote import RemoteFile, fetch_all
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def extract(
     *,
     views: Sequence[View] = (),
     workers: int = 2,
+    engine: Engine | None = None,
 ) -> Extraction:
     """Put the features of every clip, and of every view of it, into the store.
 
@@ -67,6 +68,7 @@ def extract(
         store: where the features go.
         views: altered copies that are encoded too (see `views_of`).
         workers: threads that decode audio.
+        engine: what encodes, by default this process.
 
     Raises:
         InputError: every clip that cannot be used (the features of the others are in the store), or a store without
@@ -76,33 +78,26 @@ def extract(
         raise InputError("features.cache is false, so there is nothing to extract; leave it out to fill a store")
     started = time.perf_counter()
     _say_what_is_lacking(corpus, encoders)
+    _fetch_ahead(corpus)
     pieces, faults = pieces_of_corpus(corpus, encoders)
-    branches = encoders.kept_branches
+    branches = branches_of(encoders, views)
     if views:
         heard = _what_has_views(pieces["speech"])
-        named = {f"view {view.number + 1} of {len(views)}": view for view in views}
-        branches |= {name: encoders.branches["speech"].altered(view) for name, view in named.items()}
-        pieces |= {name: _sized(heard, view) for name, view in named.items()}
+        pieces |= {_name_of(view, views): _sized(heard, view) for view in views}
     missing = {name: _missing(branch, pieces[name], store) for name, branch in branches.items()}
     frames = {
         name: {key: branch.frames(piece) for key, piece in missing[name].items()} for name, branch in branches.items()
     }
     _say_what_is_cut(branches, missing, frames)
     _say_what_it_will_take(branches, frames, store)
-    done = {name: _Done() for name in branches}
-    unusable: dict[str, ClipError] = {}
-    for name, branch in branches.items():
-        done[name].faults |= _unusable_recordings(missing[name])
-        # what cannot be used is not read again for each of its views
-        sound = {key: piece for key, piece in missing[name].items() if key not in done[name].faults | unusable}
-        _encode_missing(branch, name, sound, store, workers, done[name])
-        unusable |= done[name].faults
-        faults |= {
-            piece.clip.id: done[name].faults[key]
-            for key, same in pieces[name].items()
-            for piece in same
-            if key in done[name].faults
-        }
+    done = (engine or LocalEngine(workers))(branches, missing, store)
+    faults |= {
+        piece.clip.id: done[name].faults[key]
+        for name in branches
+        for key, same in pieces[name].items()
+        if key in done[name].faults
+        for piece in same
+    }
     _raise_all(corpus, faults)
     return Extraction(
         clips=len(corpus),
@@ -113,6 +108,16 @@ def extract(
     )
 
 
+def branches_of(encoders: FrozenEncoders, views: Sequence[View]) -> dict[str, Branch]:
+    """What is encoded of clips, by name: each branch whose features are kept, and the speech of each view."""
+    altered = {_name_of(view, views): encoders.branches["speech"].altered(view) for view in views}
+    return encoders.kept_branches | altered
+
+
+def _name_of(view: View, views: Sequence[View]) -> str:
+    return f"view {view.number + 1} of {len(views)}"
+
+
 def check(corpus: Corpus, encoders: FrozenEncoders, *, workers: int = 2) -> Extraction:
     """Go through every clip once without encoding any, for those who encode later and keep nothing.
 
@@ -121,13 +126,20 @@ def check(corpus: Corpus, encoders: FrozenEncoders, *, workers: int = 2) -> Extr
     """
     started = time.perf_counter()
     _say_what_is_lacking(corpus, encoders)
+    _fetch_ahead(corpus)
     _, faults = pieces_of_corpus(corpus, encoders)
     heard = [clip for clip in corpus if clip.id not in faults and "speech" in encoders.modalities(clip)]
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for clip, error in zip(heard, pool.map(_error_of, heard), strict=True):
+        for clip, error in zip(heard, pool.map(error_of, heard), strict=True):
             faults |= {clip.id: error} if error else {}
     _raise_all(corpus, faults)
     return Extraction(len(corpus), 0.0, dict.fromkeys(encoders.kept_branches, 0), 0, time.perf_counter() - started)
+
+
+def _fetch_ahead(corpus: Corpus) -> None:
+    """Fetch remote audio together rather than one by one; not where what need be known of it is known."""
+    remote = [clip.audio for clip in corpus if isinstance(clip.audio, RemoteFile)]
+    fetch_all(dict.fromkeys(file for file in remote if file.header is None and file.fault is None))
 
 
 def pieces_of_corpus(
@@ -199,7 +211,7 @@ def _say_what_it_will_take(branches: dict[str, Branch], frames: dict[str, dict[s
     if size:
         counts = _counts({name: len(of_branch) for name, of_branch in frames.items()})
         what = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-        say(f"to encode: {what}; about {size / 1e6:.1f} MB for {store.root}, {store.free_bytes() / 1e9:.1f} GB free")
+        say(f"to encode: {what}; about {size / 1e6:.1f} MB for {store.described_room()}")
         store.check_room(size)
 
 
@@ -211,86 +223,6 @@ def _say_what_is_cut(
         if full:
             what = f"the {branch.most_frames} tokens that {branch.model} takes; what is beyond is not read"
             say(f"{len(full)} of {len(missing[name])} new texts fill {what} (such as {full[0].clip.describe()})")
-
-
-def _unusable_recordings(missing: dict[str, Piece]) -> dict[str, ClipError]:
-    """Why pieces of long recordings cannot be used, by key: told before any of them is encoded."""
-    clips = {piece.clip.id: piece.clip for piece in missing.values() if piece.is_part}
-    found = {name: _error_of(clip) for name, clip in clips.items()}
-    errors = {key: found.get(piece.clip.id) for key, piece in missing.items()}
-    return {key: error for key, error in errors.items() if error}
-
-
-@dataclass
-class _Done:
-    """What has been done for one branch so far."""
-
-    contents: int = 0
-    size: float = 0.0
-    bytes: int = 0
-    faults: dict[str, ClipError] = field(default_factory=dict)
-
-
-def _encode_missing(
-    branch: Branch, name: str, pieces: dict[str, Piece], store: FeatureStore, workers: int, done: _Done
-) -> None:
-    fingerprint = branch.encoder.fingerprint
-    if not pieces:
-        return
-    with store.writing(fingerprint, model=branch.model) as writer:
-        # another process may have done some of it while this one waited
-        keys = store.missing(fingerprint, pieces, branch.kept, branch.view)
-        sizes = {key: pieces[key].size for key in keys}
-        speech = branch.modality == "speech"
-        with progress(f"encoding {name}", sum(sizes.values()), speech=speech) as advance:
-            for portion, inputs in read_ahead(_read(branch, [pieces[key] for key in keys], workers)):
-                sound = []
-                for piece, value in zip(portion, inputs, strict=True):
-                    if isinstance(value, ClipError):
-                        done.faults[piece.key] = value
-                    else:
-                        sound.append((piece, value))
-                absent = {
-                    piece.key: store.absent_layers(fingerprint, piece.key, branch.kept, branch.view)
-                    for piece, _ in sound
-                }
-                wanted = sorted({layer for layers in absent.values() for layer in layers})
-                states = branch.encode([piece for piece, _ in sound], [value for _, value in sound], wanted)
-                for (piece, _), state in zip(sound, states, strict=True):
-                    layers = {i: state[wanted.index(i)] for i in absent[piece.key]}
-                    writer.add(piece.key, layers, branch.view)
-                    done.size += piece.size
-                done.contents += len(sound)
-                advance(sum(piece.size for piece in portion))
-    done.bytes += writer.bytes_written
-
-
-def _read(branch: Branch, pieces: Sequence[Piece], workers: int) -> Iterator[tuple[list[Piece], list[Any]]]:
-    """Portions with their inputs: clips of similar length together, then each long recording piece by piece."""
-    clips = [piece for piece in pieces if not piece.is_part]
-    for batch in length_batches([math.ceil(piece.size) for piece in clips], branch.portion):
-        portion = [clips[i] for i in batch]
-        yield portion, read_all(branch, portion, workers)
-    recordings: dict[str, list[Piece]] = {}
-    for piece in pieces:
-        if piece.is_part:
-            recordings.setdefault(piece.clip.id, []).append(piece)
-    for parts in recordings.values():
-        values = branch.read_in_order(parts)
-        for i, piece in enumerate(parts):
-            try:
-                yield [piece], [next(values)]
-            except ClipError as error:
-                yield parts[i:], [error] * len(parts[i:])
-                break
-
-
-def _error_of(clip: Clip) -> ClipError | None:
-    try:
-        check_clip(clip)
-    except ClipError as error:
-        return error
-    return None
 
 
 def _raise_all(corpus: Corpus, faults: dict[str, ClipError]) -> None:

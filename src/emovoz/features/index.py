@@ -116,6 +116,11 @@ class Index:
         table = np.array([[layer in held for layer in layers] for held in self.layer_sets], bool)
         return table.reshape(len(self.layer_sets), len(layers))[self.layers[entries]]
 
+    def present(self, keys: Sequence[str], layers: Sequence[int], view: str) -> NDArray[np.bool_]:
+        """bool [key, layer]: which layers of each content are there."""
+        positions, entries = self.find(keys, view)
+        return presence(len(keys), positions, self.holds(entries, layers))
+
     def entries(self, shard: int) -> list[Entry]:
         """What the index says of one shard."""
         rows = range(self._starts[shard], self._starts[shard + 1])
@@ -173,6 +178,13 @@ class Index:
 
 
 NOTHING = Index.of({})
+
+
+def presence(keys: int, positions: NDArray[np.int64], held: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """bool [key, layer]: what is there, by entries found: the position of the key, and which layers each holds."""
+    present = np.zeros((keys, held.shape[1]), bool)
+    np.logical_or.at(present, positions, held)
+    return present
 
 
 def look(folder: Path, known: Index) -> tuple[Index, dict[str, str]]:

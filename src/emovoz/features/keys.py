@@ -6,6 +6,7 @@ from pathlib import Path
 
 from emovoz.corpus import Clip, Waveform
 from emovoz.errors import ClipError
+from emovoz.remote import RemoteFile
 
 
 def audio_key(clip: Clip) -> str:
@@ -35,12 +36,14 @@ def text_key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def file_digest(path: Path) -> bytes:
+def file_digest(path: Path | RemoteFile) -> bytes:
     """Hash of a file's bytes.
 
     Raises:
         ClipError: it cannot be read.
     """
+    if isinstance(path, RemoteFile):
+        return path.header.digest if path.header else file_digest(path.fetched())
     try:
         now = path.stat()
         return _digest_as_of(path, now.st_size, now.st_mtime_ns)

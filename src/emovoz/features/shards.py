@@ -1,5 +1,6 @@
 """Shards: immutable safetensors files, written whole, that carry their own keys and checksum."""
 
+import hashlib
 import json
 import os
 import re
@@ -7,7 +8,7 @@ import uuid
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import FileIO
+from io import BytesIO, FileIO
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +20,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 _SHARD = re.compile(r"shard-[0-9a-f]{16}\.safetensors")
-_LEFTOVER = re.compile(r"\.shard-.+\.safetensors|\.shards\.index")
+_LEFTOVER = re.compile(r"(\.shard-.+\.safetensors|\.shards\.index)(-[0-9a-f]{8})?")
+
+SHARD_FORMAT = "1"
+"""Of what this version writes; shards from before it was noted have the same."""
+OTHER_VERSION = "written by another version of emovoz, so it is left alone"
+"""The fault of a shard of another format: this version neither reads nor deletes it."""
 
 _METADATA = "__metadata__"
 _DTYPES = {
@@ -65,6 +71,15 @@ def new_shard_name() -> str:
     return f"shard-{uuid.uuid4().hex[:16]}.safetensors"
 
 
+def shard_name_for(names: Iterable[str]) -> str:
+    """The name of a shard that holds tensors of these names, the same whoever makes it, and however often.
+
+    >>> shard_name_for(["k.clean.2", "k.clean.4"]) == shard_name_for(["k.clean.4", "k.clean.2"])
+    True
+    """
+    return f"shard-{hashlib.sha256(' '.join(sorted(names)).encode()).hexdigest()[:16]}.safetensors"
+
+
 def tensor_name(key: str, view: str, layer: int) -> str:
     """What the tensor of a layer is called in its shard."""
     return f"{key}.{view}.{layer}"
@@ -86,10 +101,11 @@ def holdings(names: Iterable[str]) -> list[Holding]:
 
 def write_checked(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write tensors and their checksum under a temporary name, then rename the file into place."""
-    scratch = path.with_name(f".{path.name}")
+    # a name of its own: of a shard that two processes are told to make, none writes into that of the other
+    scratch = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     try:
         with scratch.open("wb") as file:
-            file.write(save(dict(tensors), metadata={**metadata, "crc32": checksum(tensors, metadata)}))
+            file.write(packed(tensors, metadata))
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(path)
@@ -97,10 +113,15 @@ def write_checked(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         scratch.unlink(missing_ok=True)
 
 
+def packed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A file of tensors and their checksum."""
+    return save(dict(tensors), metadata={**metadata, "crc32": checksum(tensors, metadata)})
+
+
 def read_places(path: Path, names: Iterable[str]) -> list[Place]:
     """Where in a file of tensors those of these names lie; raises as `read_holdings` does."""
     with path.open("rb") as file:
-        header, start = _header(file)
+        header, start = _header(file, os.fstat(file.fileno()).st_size)
     try:
         entries = [header[name] for name in names]
         return [
@@ -139,13 +160,32 @@ def read_holdings(path: Path) -> tuple[str, list[Holding]]:
         ValueError: it is damaged, or of another encoder than its folder.
     """
     with path.open("rb") as file:
-        header, _ = _header(file)
-    return _holdings(path, header)
+        header, _ = _header(file, os.fstat(file.fileno()).st_size)
+    return _holdings(path.parent.name, header)
+
+
+def holdings_of(begin: bytes, size: int, encoder: str) -> tuple[str, list[Holding]]:
+    """The same of a shard of which the header is read, and its size is known.
+
+    Args:
+        begin: of the file, at least its header.
+        size: of the file, bytes.
+        encoder: whose folder it lies in.
+
+    Raises:
+        ValueError: as in `read_holdings`.
+    """
+    return _holdings(encoder, _header(BytesIO(begin), size)[0])
+
+
+def header_bytes(begin: bytes) -> int:
+    """How many bytes of a shard its header takes, by its first eight."""
+    return 8 + int.from_bytes(begin[:8], "little")
 
 
 def check_shard(path: Path) -> list[Holding]:
     """What a shard holds, its checksum compared; raises as `read_holdings` does."""
-    return _holdings(path, check_file(path))[1]
+    return _holdings(path.parent.name, check_file(path))[1]
 
 
 def check_file(path: Path) -> dict[str, Any]:
@@ -156,7 +196,8 @@ def check_file(path: Path) -> dict[str, Any]:
         ValueError: it is damaged.
     """
     with path.open("rb") as file:
-        header, start = _header(file)
+        header, start = _header(file, os.fstat(file.fileno()).st_size)
+        _check_format(header)
         # tensor by tensor through safetensors, this would take ten times as long where they are small
         with mmap(file.fileno(), 0, access=ACCESS_READ) as mapped, memoryview(mapped)[start:] as data:
             if header[_METADATA].get("crc32") != _checksum_of(header, data):
@@ -177,9 +218,10 @@ def _checksum_of(header: Mapping[str, Any], data: memoryview) -> str | None:
     return f"{value:08x}"
 
 
-def _holdings(path: Path, header: Mapping[str, Any]) -> tuple[str, list[Holding]]:
+def _holdings(encoder: str, header: Mapping[str, Any]) -> tuple[str, list[Holding]]:
+    _check_format(header)
     metadata = header[_METADATA]
-    if metadata.get("encoder") != path.parent.name:
+    if metadata.get("encoder") != encoder:
         raise ValueError("a shard of another encoder")
     try:
         return metadata.get("model", ""), holdings(name for name in header if name != _METADATA)
@@ -187,9 +229,13 @@ def _holdings(path: Path, header: Mapping[str, Any]) -> tuple[str, list[Holding]
         raise ValueError("damaged file (it names what it holds in an unknown way)") from error
 
 
-def _header(file: BinaryIO) -> tuple[dict[str, Any], int]:
-    """The header of an open safetensors file, and where the values begin."""
-    size = os.fstat(file.fileno()).st_size
+def _check_format(header: Mapping[str, Any]) -> None:
+    if header[_METADATA].get("format", SHARD_FORMAT) != SHARD_FORMAT:
+        raise ValueError(OTHER_VERSION)
+
+
+def _header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
+    """The header of an open safetensors file of so many bytes, and where the values begin."""
     length = int.from_bytes(file.read(8), "little")
     start = 8 + length
     try:

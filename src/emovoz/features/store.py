@@ -16,7 +16,7 @@ from torch import Tensor
 from emovoz.cache import cache_directory
 from emovoz.features import disk
 from emovoz.features.encoder_folder import EncoderFolder, StoredTensor
-from emovoz.features.shards import new_shard_name, tensor_name, write_checked
+from emovoz.features.shards import SHARD_FORMAT, new_shard_name, tensor_name, write_checked
 
 CLEAN = "clean"
 """The view of a clip as it is; an augmented copy is another view."""
@@ -110,22 +110,40 @@ class FeatureStore:
         Raises:
             InputError: the store may only be read, or the disk is full.
         """
-        folder = self._folder(fingerprint)
-        with disk.locked(folder.folder):
-            folder.begin()
-            metadata = {"encoder": fingerprint} | ({"model": model} if model else {})
-            writer = ShardWriter(folder.folder, metadata, shard_bytes)
+        with self.filling(fingerprint) as place:
+            writer = ShardWriter(Path(place), shard_metadata(fingerprint, model), shard_bytes)
             try:
                 yield writer
             finally:
-                try:
-                    writer.flush()
-                finally:
-                    folder.finish()
+                writer.flush()
+
+    @contextmanager
+    def filling(self, fingerprint: str) -> Iterator[str]:
+        """Hold the lock while shards are added, by whomever; yields where they go.
+
+        Raises:
+            InputError: the store may only be read.
+        """
+        folder = self._folder(fingerprint)
+        with disk.locked(folder.folder):
+            folder.begin()
+            try:
+                yield str(folder.folder.absolute())
+            finally:
+                folder.finish()
+
+    @property
+    def name(self) -> str:
+        """Its folder, or its URL."""
+        return str(self.root)
 
     def free_bytes(self) -> int:
         """What is free for this user on the store's disk."""
         return disk.free_bytes(self.root)
+
+    def described_room(self) -> str:
+        """Where it is, and what is free there."""
+        return f"{self.name}, {self.free_bytes() / 1e9:.1f} GB free"
 
     def check_room(self, needed: int) -> None:
         """Raise InputError unless so many bytes fit, leaving 200 MB free, or 5 % of a disk smaller than 4 GB."""
@@ -135,6 +153,11 @@ class FeatureStore:
         if fingerprint not in self._folders:
             self._folders[fingerprint] = EncoderFolder(self.root / fingerprint)
         return self._folders[fingerprint]
+
+
+def shard_metadata(fingerprint: str, model: str | None) -> dict[str, str]:
+    """What a shard says of its encoder."""
+    return {"format": SHARD_FORMAT, "encoder": fingerprint} | ({"model": model} if model else {})
 
 
 class ShardWriter:

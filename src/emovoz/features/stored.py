@@ -96,7 +96,7 @@ class StoredFeatures(ClipSequence):
 
     def _encoded(self, name: str, piece: Piece) -> Tensor:
         branch = self.branches[name]
-        return branch.encode([piece], [branch.read(piece)], branch.layers)[0]
+        return branch.encode_one(piece, branch.read(piece))
 
 
 AT_ONCE = 16

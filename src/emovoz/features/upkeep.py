@@ -12,7 +12,7 @@ import numpy as np
 from emovoz.errors import InputError
 from emovoz.features.disk import LOCK, locked, read_faults, write_faults
 from emovoz.features.index import INDEX, as_entries, look, read_index, write_index
-from emovoz.features.shards import check_file, check_shard, is_leftover, is_shard
+from emovoz.features.shards import OTHER_VERSION, check_file, check_shard, is_leftover, is_shard
 from emovoz.features.store import FeatureStore
 from emovoz.progress import progress
 
@@ -63,7 +63,7 @@ class Verification:
         shards: how many were read.
         bytes: how much that was.
         seconds: time it took.
-        damaged: shards and index files that are not what they say.
+        damaged: shards and index files that are not what they say, or are of another version.
         leftovers: unfinished files of a writer that was killed, or is at work.
         strangers: files and folders that are not the store's.
     """
@@ -132,7 +132,10 @@ def prune(store: FeatureStore, encoders: Sequence[str] = (), *, dry_run: bool = 
             chosen = _chosen(store, encoders)
             goes = {folder: list(_everything(folder)) for folder in folders if folder.name in chosen}
         else:
-            goes = {folder: [*found, *_leftovers(folder)] for folder, found in _all_damaged(folders).items()}
+            goes = {
+                folder: [*(one for one in found if one.fault != OTHER_VERSION), *_leftovers(folder)]
+                for folder, found in _all_damaged(folders).items()
+            }
     deleted = [found for folder, of_folder in goes.items() for found in _delete(folder, of_folder, dry_run)]
     return Pruning(tuple(deleted), tuple(_strangers(store, folders)))
 

@@ -1,28 +1,33 @@
 """What people hand over for prediction, turned into clips."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TextIO
 
 import numpy as np
 
 from emovoz.corpus import Clip, Corpus, Waveform, seconds_of
-from emovoz.corpus.class_folders import visible_files
+from emovoz.corpus.class_folders import is_no_audio, visible_files
 from emovoz.corpus.manifest import is_manifest
-from emovoz.corpus.sidecars import with_sidecar, without_sidecars
+from emovoz.corpus.sidecars import SUFFIX, with_sidecar, without_sidecars
+from emovoz.corpus.tables import READERS
 from emovoz.errors import ClipError, InputError
+from emovoz.remote import is_url, listing, stat
 
 BATCH_SECONDS = 240
 """Of audio that is good to have in memory at once."""
+
+_HIDDEN = re.compile(r"(^|/)\.")
 
 LONGEST_LINE = 1 << 16
 """Characters; no path is so long."""
 
 Inputs = str | Path | Waveform | np.ndarray | Clip | Corpus
-"""A file, a folder, a manifest (.csv, .tsv, .parquet, .jsonl), samples in memory, or clips that are already there."""
+"""A file, a folder or a manifest (.csv, .tsv, .parquet, .jsonl), here or at a URL; samples in memory; or clips."""
 
 
 def clips_of(
@@ -41,11 +46,14 @@ def clips_of(
     Raises:
         InputError: a manifest with faults, an empty folder, or samples without their rate.
     """
-    if isinstance(inputs, Iterable) and not isinstance(inputs, str | np.ndarray | Corpus):
+    if isinstance(inputs, str) and is_url(inputs):
+        yield from _at_url(inputs, audio_dir)
+    elif isinstance(inputs, Iterable) and not isinstance(inputs, str | np.ndarray | Corpus):
         for i, one in enumerate(inputs):
-            if isinstance(one, str | Path) and Path(one).is_dir():
+            folder = _folder_of(one)
+            if folder:
                 # the same file name may be in several folders
-                yield from (replace(clip, id=f"{Path(one).as_posix()}/{clip.id}") for clip in _folder(Path(one)))
+                yield from (replace(clip, id=f"{folder}/{clip.id}") for clip in clips_of(one, audio_dir=audio_dir))
             elif isinstance(one, Waveform | np.ndarray):
                 yield Clip(f"(samples {i})", _waveform(one, rate))
             else:
@@ -66,6 +74,34 @@ def clips_of(
         yield from map(with_sidecar, Corpus.from_manifest(inputs, audio_dir, audio=False, labels=False))
     else:
         yield with_sidecar(Clip(str(inputs), Path(inputs)))
+
+
+def _at_url(url: str, audio_dir: Path | str | None) -> Iterator[Clip]:
+    """Clips of a manifest, a file or a folder at a URL."""
+    if PurePosixPath(url).suffix.lower() in READERS:
+        yield from map(with_sidecar, Corpus.from_manifest(url, audio_dir, audio=False, labels=False))
+        return
+    file = stat(url)
+    if file.state is not None:
+        yield with_sidecar(Clip(url, file))
+        return
+    files = {name: one for name, one in listing(url).items() if not _HIDDEN.search(name)}
+    recordings = {str(PurePosixPath(name).with_suffix("")) for name in files if not is_no_audio(Path(name))}
+    for name, one in files.items():
+        sidecar = name.endswith(SUFFIX) and name.removesuffix(SUFFIX) in recordings
+        if not sidecar:
+            words = files.get(str(PurePosixPath(name).with_suffix(SUFFIX)))
+            yield with_sidecar(Clip(name, one), words)
+    if not files:
+        raise InputError(f"{url}: no files there")
+
+
+def _folder_of(one: Inputs) -> str | None:
+    """How a folder is called, None where it is none."""
+    if isinstance(one, str) and is_url(one):
+        table = PurePosixPath(one).suffix.lower() in READERS
+        return None if table or stat(one).state is not None else one.rstrip("/")
+    return Path(one).as_posix() if isinstance(one, str | Path) and Path(one).is_dir() else None
 
 
 def _waveform(samples: Waveform | np.ndarray, rate: int | None) -> Waveform:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from emovoz.errors import InputError
 from emovoz.inference.prediction import Prediction
@@ -46,11 +46,14 @@ def check_form(form: str) -> None:
         raise InputError(f"--format {form}: choose {' or '.join(WRITERS)}")
 
 
-def print_each(predictions: Iterable[Prediction], labels: Sequence[str], form: str) -> int:
-    """Print predictions as they come, and how many there were on stderr; 2 where one has an error, else 0."""
+def print_each(predictions: Iterable[Prediction], labels: Sequence[str], form: str, to: TextIO | None = None) -> int:
+    """Print predictions as they come, and how many there were on stderr; 2 where one has an error, else 0.
+
+    They go to stdout, or to an open file.
+    """
     judged = failed = 0
     for line, prediction in WRITERS[form](predictions, labels):
-        print(line, flush=True)
+        print(line, flush=to is None, file=to)
         judged += prediction is not None and prediction.error is None
         failed += prediction is not None and prediction.error is not None
     say(f"{judged} judged{f', {failed} not: their lines say why' if failed else ''}")

@@ -1,26 +1,35 @@
 """The folder of a saved model: whether it may be written, and whether it fits what is here."""
 
+import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from emovoz.cache import cache_directory
 from emovoz.encoders.sources import download
 from emovoz.errors import InputError
 from emovoz.exported.card import is_export
 from emovoz.features import FrozenEncoders
-from emovoz.files import check_folder
+from emovoz.files import check_folder, clear_leftovers, put_in_place
 from emovoz.model import EmotionHead
 from emovoz.model.tuned import adapter_folder, tuned_layers
 from emovoz.progress import say
+from emovoz.remote import fetch_folder, is_url, listing
 
 CARD = "recognizer.json"
 FORMAT = 1
+CHECKSUMS = "checksums.json"
+"""The hash of every other file of a model; models of earlier versions have none."""
 
 
 def check_model_directory(target: Path) -> None:
     """Raise InputError unless a model may be written there: nothing, an empty folder, or an earlier model."""
     check_folder(target.resolve().parent)
+    clear_leftovers(target.resolve())
     if target.is_dir() and any(target.iterdir()) and not (target / CARD).is_file():
         raise InputError(f"{target}: holds something that is no emovoz model; choose another folder for the model")
     if target.exists() and not target.is_dir():
@@ -28,12 +37,30 @@ def check_model_directory(target: Path) -> None:
 
 
 def folder_of(source: str) -> Path:
-    """The folder of a model: the source itself, or what the hub has by that id."""
+    """The folder of a model: the source itself, or a copy of what lies at that URL or the hub has by that id."""
+    if is_url(source):
+        return _fetched(source)
     if source and Path(source).is_dir():
         return Path(source)
     if source.count("/") != 1 or source.startswith((".", "/", "~")):
         raise InputError(f"no model {source!r}: give a folder that emovoz train has written, or a hub id")
     return download(source)
+
+
+def _fetched(url: str) -> Path:
+    """The copy of a model at a URL, fetched again whenever something there has changed."""
+    files = listing(url)
+    state = hashlib.sha256("\n".join(f"{name} {file.state}" for name, file in files.items()).encode()).hexdigest()
+    folder = cache_directory() / "models" / state[:16] / url.rstrip("/").rsplit("/", 1)[1]
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".fetched-", dir=folder.parent))
+        try:
+            fetch_folder(url, scratch)
+            put_in_place(scratch, folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return folder
 
 
 def read_card(directory: Path) -> dict[str, Any]:
@@ -53,6 +80,51 @@ def read_card(directory: Path) -> dict[str, Any]:
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise InputError(f"{directory}: a model format that this version of emovoz does not read; update emovoz")
     return card
+
+
+def write_checksums(directory: Path) -> None:
+    """Note the hash of every file of a model, which is then complete."""
+    (directory / CHECKSUMS).write_text(json.dumps({"sha256": _hashes(directory)}, indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def as_saved(directory: Path) -> Iterator[None]:
+    """What is read of a model meanwhile is as it was saved, or InputError names the files that are not.
+
+    A fault of its own that is met in a file is told rather, for it tells more.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception:
+        _check_files(directory)
+        raise
+    _check_files(directory)
+
+
+def _check_files(directory: Path) -> None:
+    path = directory / CHECKSUMS
+    if not path.is_file():
+        return
+    try:
+        wanted = dict(json.loads(path.read_text(encoding="utf-8"))["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged; copy the whole folder of the model again") from error
+    found = _hashes(directory)
+    faults = [
+        f"{directory / name}: damaged, or changed since the model was saved; copy the whole folder of the model again "
+        f"(who has changed it on purpose deletes {CHECKSUMS})"
+        for name in wanted
+        if found.get(name, wanted[name]) != wanted[name]
+    ]
+    if faults:
+        raise InputError(faults)
+
+
+def _hashes(directory: Path) -> dict[str, str]:
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != CHECKSUMS)
+    return {path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def encoder_faults(directory: Path, trained: dict[str, Any], encoders: FrozenEncoders) -> Iterator[str]:

@@ -1,8 +1,6 @@
 """Recognizer: encoders, head and recipe together; what is trained, saved, shared and asked."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +11,7 @@ from emovoz.corpus import Clip
 from emovoz.encoders.pretrained import quiet_transformers
 from emovoz.errors import ClipError, InputError
 from emovoz.features import ClipFeatures, FrozenEncoders, LongClipFeatures, encode_clips
-from emovoz.files import put_in_place
+from emovoz.files import folder_in_making, put_in_place
 from emovoz.inference.adaptation import adapted, advise, check_adapts
 from emovoz.inference.display import recognizer_html
 from emovoz.inference.inputs import Inputs, batches, clips_of, seconds_heard, with_text
@@ -21,11 +19,13 @@ from emovoz.inference.listening import listener_of
 from emovoz.inference.model_folder import (
     CARD,
     FORMAT,
+    as_saved,
     check_adapters,
     check_model_directory,
     encoder_faults,
     folder_of,
     read_card,
+    write_checksums,
 )
 from emovoz.inference.prediction import Prediction, Predictor
 from emovoz.inference.scores import decided, pooled
@@ -111,36 +111,36 @@ class Recognizer:
             source: a directory, or a hub id.
 
         Raises:
-            InputError: no model there, a temperature or thresholds that cannot be, or encoders here that are not those
-                it was trained with.
+            InputError: no model there, a file that is not as it was saved, a temperature or thresholds that cannot be,
+                or encoders here that are not those it was trained with.
         """
         directory = folder_of(str(source))
-        card = read_card(directory)
-        recipe = Recipe.load(directory / RECIPE)
-        encoders = FrozenEncoders.of(recipe)
-        faults = list(encoder_faults(directory, card["encoders"], encoders))
-        if faults:
-            raise InputError(faults)
-        head = load_head(directory, untrained_layers(encoders))
-        check_adapters(directory, card["encoders"], head)
-        temperature, thresholds = card.get("temperature"), card.get("thresholds")
-        faults = [*temperature_faults(temperature), *threshold_faults(thresholds or {}, head.config.labels)]
-        if faults:
-            raise InputError(f"{directory / CARD}: {fault}" for fault in faults)
-        name = Path(source).resolve().name
-        return cls(
-            head,
-            encoders,
-            recipe,
-            name=name,
-            history=card["history"],
-            data=card.get("data"),
-            trained_on=TrainingData.load(directory),
-            temperature=temperature,
-            thresholds=thresholds,
-            selected=card.get("selected"),
-            held_out=card.get("held_out"),
-        )
+        with as_saved(directory):
+            card = read_card(directory)
+            recipe = Recipe.load(directory / RECIPE)
+            encoders = FrozenEncoders.of(recipe)
+            faults = list(encoder_faults(directory, card["encoders"], encoders))
+            if faults:
+                raise InputError(faults)
+            head = load_head(directory, untrained_layers(encoders))
+            check_adapters(directory, card["encoders"], head)
+            temperature, thresholds = card.get("temperature"), card.get("thresholds")
+            faults = [*temperature_faults(temperature), *threshold_faults(thresholds or {}, head.config.labels)]
+            if faults:
+                raise InputError(f"{directory / CARD}: {fault}" for fault in faults)
+            return cls(
+                head,
+                encoders,
+                recipe,
+                name=Path(source).resolve().name,
+                history=card["history"],
+                data=card.get("data"),
+                trained_on=TrainingData.load(directory),
+                temperature=temperature,
+                thresholds=thresholds,
+                selected=card.get("selected"),
+                held_out=card.get("held_out"),
+            )
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write the model: head, recipe and what it needs to find its encoders again; whole or not at all.
@@ -152,19 +152,16 @@ class Recognizer:
         """
         target = Path(directory).resolve()
         check_model_directory(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        try:
+        with folder_in_making(target) as scratch:
             with quiet_transformers():
                 save_head(self.head, scratch)
             (scratch / RECIPE).write_text(self.recipe.to_yaml(), encoding="utf-8")
             (scratch / CARD).write_text(json.dumps(self._card(), indent=2, ensure_ascii=False), encoding="utf-8")
             if self.trained_on is not None:
                 self.trained_on.save(scratch)
+            write_checksums(scratch)
             scratch.chmod(0o755)
             put_in_place(scratch, target)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
         self.name = target.resolve().name
 
     def predict(
@@ -358,6 +355,9 @@ class Recognizer:
         modalities = self.encoders.modalities(clip)
         adapts = voice is not None and self.head.speech_part in vectors.by_modality
         row = self.decided(adapted(self.head, [vectors], voice or ()) if adapts else [vectors])[0].tolist()
+        if not np.isfinite(row).all():
+            fault = "the model gives values for it that are not finite; are its weights sound?"
+            return Prediction(clip.id, error=fault)
         return Prediction(
             id=clip.id,
             label=self.labels[int(decisions(np.array(row), limits))],

@@ -151,6 +151,12 @@ class EmotionHead(PreTrainedModel):
         return load_strictly(cls, directory)
 
 
+def not_finite(head: EmotionHead) -> list[str]:
+    """Names of the tensors of a head that hold a NaN or an infinity."""
+    tensors = head.state_dict().items()
+    return [name for name, tensor in tensors if tensor.is_floating_point() and not bool(tensor.isfinite().all())]
+
+
 def _branches(config: EmotionHeadConfig) -> dict[str, Branch]:
     """The branches, all but n-grams brought to the widths that the fusion needs."""
     framed = [name for name in config.shapes if name != NGRAMS]

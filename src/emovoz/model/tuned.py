@@ -7,10 +7,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from emovoz.encoders.tuned import TunedLayers
+from emovoz.errors import InputError
 from emovoz.features import FrozenEncoders
 from emovoz.model.config import EmotionHeadConfig
 from emovoz.model.fusion import Part
-from emovoz.model.head import EmotionHead
+from emovoz.model.head import EmotionHead, not_finite
 
 TUNED = "tuned."
 """How the names of adapters begin among those of a head's tensors."""
@@ -88,14 +89,17 @@ def load_head(directory: Path, tuned: Mapping[str, TunedLayers]) -> EmotionHead:
         tuned: untrained layers, into which the adapters are put; none for a head that is not tuned.
 
     Raises:
-        InputError: a tensor that is missing, extra or of another shape, by name.
+        InputError: a tensor that is missing, extra, of another shape or not finite, by name.
     """
     head = EmotionHead.load(directory)
-    if not tuned:
-        return head
-    for name, layers in tuned.items():
-        layers.load(directory / adapter_folder(name))
-    return TunedHead.around(head, tuned).eval()
+    if tuned:
+        for name, layers in tuned.items():
+            layers.load(directory / adapter_folder(name))
+        head = TunedHead.around(head, tuned).eval()
+    strange = not_finite(head)
+    if strange:
+        raise InputError(f"{directory}: tensor {name} holds values that are not finite" for name in strange)
+    return head
 
 
 def untrained_layers(encoders: FrozenEncoders) -> dict[str, TunedLayers]:

@@ -11,8 +11,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import TrainerCallback
 
+from emovoz.errors import InputError
 from emovoz.progress import say
 from emovoz.training.checkpoints import Checkpoint
+from emovoz.training.finite import check_features
 from emovoz.training.optimiser import Plateau
 from emovoz.training.variation import Varied
 
@@ -121,6 +123,9 @@ class Epochs(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, **now: Any) -> None:
         logs = now["logs"]
         if not math.isfinite(logs.get("loss", 0.0)):
-            raise FloatingPointError(
-                f"the loss is {logs['loss']} in epoch {math.ceil(state.epoch)}; lower training.learning_rate"
+            clips = self.examples.examples
+            check_features(clips.ids, clips.features, *clips.views)
+            raise InputError(
+                f"the loss is {logs['loss']} in epoch {math.ceil(state.epoch)}, so training stops and nothing is "
+                "saved; lower training.learning_rate, or set training.gradient_clip"
             )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from emovoz.errors import InputError
-from emovoz.files import check_folder
+from emovoz.files import check_folder, write_faults
 from emovoz.progress import say
 
 SECONDS = 20.0
@@ -54,29 +54,39 @@ class Checkpoint:
         return newest / self.fit if newest and (newest / self.fit).is_dir() else None
 
     @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for what a fit writes on its way to a state; what a kill leaves goes with the next training."""
+        with write_faults(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            scratch = tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self.folder, ignore_cleanup_errors=True)
+        with scratch as folder:
+            yield Path(folder)
+
+    @contextmanager
     def writing(self) -> Iterator[Path]:
         """An empty folder for the state of the fit; once the block ends, it and the other fits are the checkpoint."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.folder))
-        try:
-            newest = _newest(self.folder, self.earlier)
-            for other in newest.iterdir() if newest else ():
-                if other.is_dir() and other.name != self.fit:
-                    shutil.copytree(other, scratch / other.name)
-            (scratch / self.fit).mkdir()
-            yield scratch / self.fit
-            contents = {"belongs": self.belongs, "files": _digests(scratch)}
-            with (scratch / _CONTENTS).open("w", encoding="utf-8") as file:
-                json.dump(contents, file, indent=2, ensure_ascii=False)
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.chmod(0o755)
-            old = _numbered(self.folder)
-            scratch.replace(self.folder / f"{max(old, default=0) + 1:06d}")
-            for path in old.values():
-                _discard(path)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        with write_faults(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.folder))
+            try:
+                newest = _newest(self.folder, self.earlier)
+                for other in newest.iterdir() if newest else ():
+                    if other.is_dir() and other.name != self.fit:
+                        shutil.copytree(other, scratch / other.name)
+                (scratch / self.fit).mkdir()
+                yield scratch / self.fit
+                contents = {"belongs": self.belongs, "files": _digests(scratch)}
+                with (scratch / _CONTENTS).open("w", encoding="utf-8") as file:
+                    json.dump(contents, file, indent=2, ensure_ascii=False)
+                    file.flush()
+                    os.fsync(file.fileno())
+                scratch.chmod(0o755)
+                old = _numbered(self.folder)
+                scratch.replace(self.folder / f"{max(old, default=0) + 1:06d}")
+                for path in old.values():
+                    _discard(path)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
 
 
 def open_checkpoint(folder: Path, belongs: Mapping[str, Any], *, resume: bool, seconds: float = SECONDS) -> Checkpoint:

@@ -15,6 +15,7 @@ from emovoz.settings import Augmentation, Training
 from emovoz.training.adapted import adapted_examples, fit_adaptation
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples
+from emovoz.training.finite import check_weights
 from emovoz.training.pooled import pooled_examples
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def fit(
         run: as what a tracker is told of it while it is fitted by gradient; None tells none.
 
     Raises:
-        FloatingPointError: the loss stopped being a number.
+        InputError: features that are not finite, by the ids of their clips, or a loss that stopped being a number.
     """
     if training.method != "gradient":
         return fit_alike([head], examples, [training])[0]
@@ -66,10 +67,10 @@ def fit(
         from emovoz.training.gradient import fit_by_gradient
 
     if checkpoint is None:
-        return Fitted(*fit_by_gradient(head, examples, dev, training, augmentation, run=run))
+        return _checked(Fitted(*fit_by_gradient(head, examples, dev, training, augmentation, run=run)))
     done = _finished(head, checkpoint)
     if done is None:
-        done = Fitted(*fit_by_gradient(head, examples, dev, training, augmentation, checkpoint, run))
+        done = _checked(Fitted(*fit_by_gradient(head, examples, dev, training, augmentation, checkpoint, run)))
         if processes.is_first():
             _keep_finished(done, checkpoint)
         # so that no process looks for the state of another fit while checkpoints change
@@ -88,7 +89,12 @@ def fit_alike(heads: Sequence[EmotionHead], examples: Examples, trainings: Seque
     from emovoz.training.closed_form import fit_in_closed_form
 
     fit_in_closed_form(heads, _adapted(heads[0], examples, trainings[0]), trainings)
-    return [Fitted(head) for head in heads]
+    return [_checked(Fitted(head)) for head in heads]
+
+
+def _checked(fitted: Fitted) -> Fitted:
+    check_weights(fitted.head)
+    return fitted
 
 
 def _adapted(head: EmotionHead, examples: Examples, training: Training) -> Examples:

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -22,13 +23,16 @@ from transformers.trainer_callback import PrinterCallback
 from emovoz import processes
 from emovoz.encoders.placement import compute_device
 from emovoz.encoders.pretrained import quiet_transformers
+from emovoz.errors import InputError
 from emovoz.features import read_ahead
+from emovoz.files import write_faults
 from emovoz.model import EmotionHead
 from emovoz.progress import progress
 from emovoz.settings import Augmentation, Training
 from emovoz.training.callbacks import BestState, Epochs, Keeper, Validations
 from emovoz.training.checkpoints import Checkpoint
 from emovoz.training.examples import Examples, collate_examples
+from emovoz.training.finite import check_weights
 from emovoz.training.losses import Objective, class_counts, class_weights, objective_of, weight_of
 from emovoz.training.optimiser import optimiser_of, schedule_of
 from emovoz.training.pooled import Decider, collate_pooled_examples, fit_scales, pooled_examples, scored
@@ -67,7 +71,9 @@ def fit_by_gradient(
     if state:
         best.load(state)
     with (
-        tempfile.TemporaryDirectory() as scratch,
+        checkpoint.scratch()
+        if checkpoint and processes.is_first()
+        else nullcontext(Path(tempfile.gettempdir())) as scratch,
         quiet_transformers(),
         progress("training", training.epochs) as advance,
         tracked(run if processes.is_first() else None) as trackers,
@@ -192,6 +198,18 @@ class _Trainer(Trainer):
             "eval_macro_f1": float(f1_score(targets, scores.argmax(1), average="macro", zero_division=0)),
         }
 
+    def _save_checkpoint(self, *given: Any) -> None:
+        """As the library does it, of weights that are sound; where torch cannot write, it does not say why."""
+        check_weights(self.head)
+        with write_faults(Path(str(self.args.output_dir))):
+            try:
+                super()._save_checkpoint(*given)
+            except RuntimeError as error:
+                raise InputError(
+                    f"{self.args.output_dir}: the checkpoint cannot be written; is the disk full? The one before it is "
+                    f"kept ({str(error).splitlines()[0]})"
+                ) from error
+
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The recipe's schedule."""
         schedule: Any = schedule_of(optimizer or self.optimizer, self.training, num_training_steps)
@@ -218,10 +236,11 @@ class _Arguments(TrainingArguments):
         return dict(self.shown)
 
 
-def _arguments(training: Training, scratch: str, run: Run | None) -> TrainingArguments:
+def _arguments(training: Training, scratch: Path, run: Run | None) -> TrainingArguments:
     device = compute_device()
     arguments = _Arguments(
-        output_dir=scratch,
+        # without checkpoints nothing is written there
+        output_dir=str(scratch),
         num_train_epochs=training.epochs,
         per_device_train_batch_size=training.batch_size,
         gradient_accumulation_steps=training.accumulation,

@@ -11,6 +11,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from emovoz.inference.scores import collate_pooled, decided, parts_of, pooled, probabilities
 from emovoz.model import EmotionHead
 from emovoz.training.examples import Example, Examples
+from emovoz.training.finite import check_features
 
 
 def pooled_examples(head: EmotionHead, examples: Examples) -> Examples:
@@ -18,6 +19,7 @@ def pooled_examples(head: EmotionHead, examples: Examples) -> Examples:
     if examples.pooled:
         return examples
     features, *views = (pooled(head, clips) for clips in (examples.features, *examples.views))
+    check_features(examples.ids, features, *views)
     return replace(examples, features=features, views=views, pooled=True)
 
 
