@@ -28,10 +28,9 @@ LORA = ["speech.lora={last: 1}", "text.lora={last: 1}"]
 TOLERANCE = 3e-4
 """Of weights that learn at 1e-2: sums are added up in another order, which rmsprop makes most of."""
 
-# of 37 clips: 8 a batch leave 5 for the last, 3 a batch leave a single one
+# of 37 clips: 8 a batch leave 5 for the last, 9 a batch leave a single one
 PLANS: dict[str, tuple[list[str], int]] = {
-    "dropout": (["training.batch_size=8"], 0),
-    "a single clip left": (["training.batch_size=3", "training.gradient_clip=0.1"], 0),
+    "dropout, a single clip left": (["training.batch_size=9", "training.gradient_clip=0.1"], 0),
     "sequences, varied, best": (["training.batch_size=8", *TRANSFORMER, *VARIED, *BEST], 0),
     "weighted and accumulated": (["training.batch_size=5", *RELATED, *WEIGHTED, *BALANCED], 0),
     "adapters": (["training.batch_size=8", *LORA], 0),
@@ -76,7 +75,7 @@ def trained(manifest: Path, tiny_whisper: Path, tiny_bert: Path) -> Path:
     (folder / "one").mkdir()
     (folder / "two").mkdir()
     script = str(Path(__file__).resolve().parents[1] / "together.py")
-    done = run([*TORCHRUN, script, str(folder / "plans.json"), str(folder / "two")])
+    done = run([*ACCELERATE, script, str(folder / "plans.json"), str(folder / "two")])
     assert done.returncode == 0, done.stderr
     for name, plan in plans.items():
         carry_out(plan, folder / "one" / name)
@@ -88,6 +87,7 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANS)
 def test_two_processes_give_the_model_of_one(trained: Path, name: str) -> None:
     one = trained / "one" / f"{name}-0"
@@ -106,16 +106,18 @@ def test_two_processes_give_the_model_of_one(trained: Path, name: str) -> None:
         assert shared_temperature == pytest.approx(temperature, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_command_trains_one_model_and_speaks_once(manifest: Path, tiny_bert: Path, tmp_path: Path) -> None:
     recipe = ["--recipe", "text-gradient", "--set", f"text.model={tiny_bert}", "--set", "text.layers=all"]
     command = ["train", str(manifest), *recipe, "--json", "--out", str(tmp_path / "model")]
-    done = run([*ACCELERATE, "-m", "emovoz", *command])
+    done = run([*TORCHRUN, "-m", "emovoz", *command])
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["clips"] == 49
     assert done.stderr.count("training: 100 %") == 2, "one line each of the fit that is measured and of the one kept"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
 
 
+@pytest.mark.slow
 def test_what_the_first_process_finds_ends_all_with_one_sentence(
     demo: Corpus, tmp_path: Path, tiny_whisper: Path
 ) -> None:
@@ -138,9 +140,3 @@ def test_what_the_first_process_finds_ends_all_with_one_sentence(
     assert done.stdout == ""
     assert len([line for line in done.stderr.splitlines() if "broken" in line]) == 1, done.stderr
     assert not (tmp_path / "model").exists()
-
-
-def test_other_verbs_are_worked_at_by_the_first_alone() -> None:
-    done = run([*TORCHRUN, "-m", "emovoz", "recipes", "text", "--json"])
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["name"] == "text"
