@@ -20,7 +20,7 @@ from faults_tried import how_many, tally
 from outcomes import features, files, names, results
 from warm import Ended, Warm, fill_disk
 
-CASES = how_many(30, 2)
+CASES = how_many(30, 1)
 """Of each verb."""
 MB = 1_000_000
 

@@ -13,7 +13,7 @@ from faults_tried import how_many, tally
 from outcomes import features, files, names, results
 from warm import Ended, Warm
 
-KILLS = how_many(100, 3)
+KILLS = how_many(100, 2)
 """Of each verb."""
 IN_A_ROW = 3
 """At most so many, before a run is left alone."""
