@@ -42,7 +42,9 @@ def store(small_model: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def verbs(few_clips: Path, gradient: list[str], small_model: Path, store: Path) -> dict[str, list[Any]]:
+def verbs(
+    few_clips: Path, gradient: list[str], small_model: Path, store: Path, three_clips: Path
+) -> dict[str, list[Any]]:
     """Command lines but for where they write."""
     clips = [few_clips, "--audio-dir", "/"]
     return {
@@ -50,7 +52,7 @@ def verbs(few_clips: Path, gradient: list[str], small_model: Path, store: Path) 
         "train": ["train", *clips, *gradient, "--store", store, "--out"],
         "crossval": ["crossval", *clips, "--folds", 2, "--seeds", 1, *gradient, "--store", store, "--out"],
         "evaluate": ["evaluate", small_model, *clips, "--store", store, "--out"],
-        "predict": ["predict", small_model, *clips, "--timeline", "--out"],
+        "predict": ["predict", small_model, three_clips, "--audio-dir", "/", "--timeline", "--out"],
     }
 
 

@@ -35,7 +35,9 @@ class Verb:
 
 
 @pytest.fixture(scope="module")
-def verbs(few_clips: Path, tiny_options: list[str], gradient: list[str], small_model: Path) -> dict[str, Verb]:
+def verbs(
+    few_clips: Path, tiny_options: list[str], gradient: list[str], small_model: Path, three_clips: Path
+) -> dict[str, Verb]:
     views = ["augmentation.views=2", "augmentation.speed={}", "augmentation.noise={}"]
     altered = [*gradient, *(part for one in views for part in ("--set", one))]
     clips = [few_clips, "--audio-dir", "/"]
@@ -70,7 +72,16 @@ def verbs(few_clips: Path, tiny_options: list[str], gradient: list[str], small_m
             ("--resume",),
         ),
         "predict": Verb(
-            lambda folder: ["predict", small_model, *clips, "--timeline", "--out", folder / "out"],
+            lambda folder: [
+                "predict",
+                small_model,
+                three_clips,
+                "--audio-dir",
+                "/",
+                "--timeline",
+                "--out",
+                folder / "out",
+            ],
             lambda folder: files(folder / "out"),
         ),
     }
