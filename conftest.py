@@ -207,6 +207,14 @@ def few_clips(tmp_path_factory: pytest.TempPathFactory, demo: Corpus) -> Path:
 
 
 @pytest.fixture(scope="session")
+def three_clips(few_clips: Path) -> Path:
+    """The first three of them: a picture of a timeline takes its time."""
+    fewer = few_clips.with_name("three.csv")
+    fewer.write_text("".join(few_clips.read_text().splitlines(keepends=True)[:4]))
+    return fewer
+
+
+@pytest.fixture(scope="session")
 def tiny_options(tiny_whisper: Path, tiny_bert: Path) -> list[str]:
     """Options that put tiny encoders into the place of a recipe's."""
     settings = [f"speech.model={tiny_whisper}", f"text.model={tiny_bert}", "speech.layers=all", "text.layers=all"]

@@ -11,12 +11,19 @@ from outcomes import files, results
 from warm import Warm
 
 VIEWS = ["augmentation.views=2", "augmentation.speed={}", "augmentation.noise={}", "augmentation.mixup=0.4"]
-SAMPLED = ["training.sampling=balanced", "training.loss=focal", "augmentation.modality_dropout=0.3"]
+SAMPLED = [
+    "training.thresholds=true",
+    "training.sampling=balanced",
+    "training.loss=focal",
+    "augmentation.modality_dropout=0.3",
+]
 SEQUENCES = ["model.standardise=false", "model.layer_mix=weighted", "model.pooling=attention", "training.keep=best"]
 RECIPES = {
     "default": ("default", ["ngrams.buckets=256"]),
-    "gradient": ("default-gradient", ["training.epochs=4", "model.hidden_width=16", "training.thresholds=true"]),
-    "views and sampling": ("default-gradient", ["training.epochs=3", "model.hidden_width=16", *VIEWS, *SAMPLED]),
+    "views and sampling": (
+        "default-gradient",
+        ["training.epochs=3", "model.hidden_width=16", "training.thresholds=true", *VIEWS, *SAMPLED],
+    ),
     "sequences": ("default-gradient", ["training.epochs=3", "model.hidden_width=16", *SEQUENCES]),
 }
 TIMES = how_many(6, 2)
@@ -39,7 +46,7 @@ def test_the_same_again_gives_the_same_bytes(
     for turn in range(TIMES):
         folder = tmp_path / str(turn)
         store = ["--store", folder / "store"]
-        folds = ["--folds", 2, "--seeds", 2, "--out", folder / "crossval"]
+        folds = ["--folds", 2, "--seeds", 1, "--out", folder / "crossval"]
         commands: list[list[Any]] = [
             ["train", few_clips, *options, *store, "--seed", 7, "--out", folder / "model"],
             ["evaluate", folder / "model", few_clips, "--audio-dir", "/", *store, "--out", folder / "evaluated"],

@@ -18,7 +18,7 @@ from warm import Warm
 
 FLIPS = how_many(400, 12)
 """Of each kind of file."""
-IN_RUNS = how_many(40, 2)
+IN_RUNS = how_many(40, 1)
 """Of each kind of file, with a whole run of the command line after it."""
 
 

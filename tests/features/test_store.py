@@ -228,3 +228,12 @@ def test_a_store_of_very_many_small_features_is_cut_into_shards_that_can_be_open
             writer.add(f"{i}", {0: torch.zeros(1, 1)})
     assert len(shards(store)) == 2
     assert store.missing(ENCODER, ["0", "20000", "20001"], [0]) == ["20001"]
+
+
+def test_what_a_kill_left_goes_with_the_next_look_where_the_index_is_out_of_date_too(tmp_path: Path) -> None:
+    fill(FeatureStore(tmp_path), {"clip": torch.ones(1, 2, 3)})
+    folder = tmp_path / ENCODER
+    (folder / "shards.index").unlink()
+    (folder / ".shard-half.safetensors").write_bytes(b"half")
+    assert FeatureStore(tmp_path).missing(ENCODER, ["clip"], [0]) == []
+    assert not (folder / ".shard-half.safetensors").exists()

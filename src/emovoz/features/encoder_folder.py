@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 from io import FileIO
@@ -86,10 +87,10 @@ class EncoderFolder:
         For the holder of the lock, like `finish`.
         """
         with write_faults(self.folder):
-            leftovers = [path.name for path in self.folder.iterdir() if is_leftover(path.name)]
-            damaged = [name for name, fault in self._lost.items() if fault != OTHER_VERSION]
-            for name in [*leftovers, *damaged]:
-                (self.folder / name).unlink(missing_ok=True)
+            self._clear_leftovers()
+            for name, fault in self._lost.items():
+                if fault != OTHER_VERSION:
+                    (self.folder / name).unlink(missing_ok=True)
         self._lost.clear()
         with read_faults(self.folder):
             self._look(NOTHING)
@@ -140,8 +141,17 @@ class EncoderFolder:
         if index is not filed and (index.shards or filed.shards):
             with locked_if_free(self.folder) as held:
                 if held:
+                    # of a kill while the index was written, with nothing left to encode
+                    with suppress(OSError):
+                        self._clear_leftovers()
                     write_index(self.folder, index)
         return index
+
+    def _clear_leftovers(self) -> None:
+        """Delete what killed writers left; for the holder of the lock."""
+        for path in self.folder.iterdir():
+            if is_leftover(path.name):
+                path.unlink(missing_ok=True)
 
     def _look(self, known: Index) -> Index:
         index, faults = look(self.folder, known)

@@ -250,7 +250,7 @@ def _header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
 
 
 def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """CRC-32 of the name of the encoder, and of the tensors' names, types, shapes and values."""
+    """CRC-32 of the name of the encoder and the format, and of the tensors' names, types, shapes and values."""
     value = _model_checksum(metadata)
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -262,7 +262,7 @@ def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
 
 def _model_checksum(metadata: Mapping[str, str]) -> int:
     # the rest of the metadata is compared with what it must be
-    return zlib.crc32(metadata.get("model", "").encode())
+    return zlib.crc32(f"{metadata.get('model', '')}{metadata.get('format', '')}".encode())
 
 
 def _description(name: str, dtype: torch.dtype, shape: Sequence[int]) -> bytes:
