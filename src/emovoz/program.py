@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any
 
-from emovoz.errors import InputError
+from emovoz.errors import InputError, printable
 from emovoz.progress import show_progress
 
 
@@ -80,5 +80,5 @@ def _fail(error: BaseException | None, debug: bool, code: int, sentences: Any) -
     if debug and error is not None:
         raise error
     for sentence in sentences:
-        print(sentence, file=sys.stderr)
+        print(printable(str(sentence)), file=sys.stderr)
     sys.exit(code)
