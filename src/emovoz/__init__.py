@@ -23,6 +23,8 @@ __version__ = "0.1.0"
 
 # onnxruntime, by which exports and transcribers compute, would tell its maker of every use
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# clips of every length come, and oneDNN would keep what it has prepared for a thousand of them: half a gigabyte
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 _HOMES = {
     "Clip": "corpus",

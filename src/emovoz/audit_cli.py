@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from emovoz.errors import printable
 from emovoz.lookup_cli import AsJson
 
 
@@ -30,4 +31,4 @@ def audit(
     if out:
         done.save(out, title=f"emovoz audit: {', '.join(path.name for path in manifests)}")
         typer.echo(f"report: {out / 'audit.html'}", err=True)
-    print(json.dumps(done.results, ensure_ascii=False) if as_json else told(done.results))
+    print(json.dumps(done.results, ensure_ascii=False) if as_json else printable(told(done.results)))

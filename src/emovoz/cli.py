@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from emovoz.audit_cli import audit
+from emovoz.errors import printable
 from emovoz.explain_cli import explain
 from emovoz.export_cli import export
 from emovoz.lookup_cli import AsJson, encoders, recipe_of, recipes
@@ -282,4 +283,4 @@ def _show(results: dict[str, Any], as_json: bool) -> None:
         return
     from emovoz.evaluation.text import summary
 
-    print(summary(results))
+    print(printable(summary(results)))

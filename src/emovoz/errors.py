@@ -1,6 +1,7 @@
 """The errors that are the user's to mend."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -21,6 +22,19 @@ class InputError(ValueError):
 
 class ClipError(ValueError):
     """One clip cannot be used; the message says why. Others are not affected."""
+
+
+# what moves the cursor, changes colours or turns the direction of writing on a terminal; ends of lines are left
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    r"""A message as a terminal may show it, whatever somebody wrote into a name that it quotes.
+
+    >>> printable("no such file: \x1b[2Ja.wav")
+    'no such file: \\x1b[2Ja.wav'
+    """
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:

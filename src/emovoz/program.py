@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from emovoz import processes
-from emovoz.errors import InputError
+from emovoz.errors import InputError, printable
 from emovoz.files import FULL
 from emovoz.progress import show_progress
 
@@ -101,5 +101,5 @@ def _fail(error: BaseException | None, debug: bool, code: int, sentences: Any) -
     if debug and error is not None:
         raise error
     for sentence in sentences if first else ():
-        print(sentence, file=sys.stderr)
+        print(printable(str(sentence)), file=sys.stderr)
     sys.exit(code)

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from emovoz.errors import printable
+
 QUIET_SECONDS = 15.0
 """Between two lines where there is no terminal."""
 
@@ -21,7 +23,7 @@ def show_progress() -> None:
 def say(message: str) -> None:
     """A line on stderr, where progress is shown."""
     if _shown:
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 @contextmanager

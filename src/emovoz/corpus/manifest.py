@@ -25,6 +25,14 @@ _Fault = tuple[str, str]
 Folder = Path | RemoteFolder
 """Where the audio of a manifest lies."""
 
+MOST_COLUMNS = 10_000
+_MOST_LABELS = 100
+"""Above it, labels are hardly names that somebody has typed, and comparing each with each takes long."""
+_LONGEST_LABEL = 100
+"""Characters of a label that is compared with others."""
+_LONGEST_FAULT = 500
+"""Characters; a cell may hold megabytes."""
+
 
 def is_manifest(path: Path) -> bool:
     """Whether there is such a file, and its suffix is that of a manifest."""
@@ -83,8 +91,10 @@ def check_manifest(
     clips: list[Clip] = []
     not_there: list[RowFault] = []
     earlier: dict[tuple[object, ...], str] = {}
+    # of the other columns, a row has only what it says itself: each may have others
+    meant = dict.fromkeys(name for name in table.columns if name in COLUMNS)
     for row in table.rows:
-        cells = {name: row.cells.get(name) for name in table.columns}
+        cells = {**meant, **row.cells}
         name = cells.get("id") or None
         wrong = [("unreadable", fault) for fault in row.faults or _unreadable(cells)]
         if not wrong:
@@ -98,7 +108,7 @@ def check_manifest(
                 not_there.append(RowFault("audio", row.place, name, text))
             wrong += _repeated(clip, row.place, earlier)
             clips.append(clip)
-        faults += [RowFault(kind, row.place, name, text) for kind, text in wrong]
+        faults += [RowFault(kind, row.place, name, _brief(text)) for kind, text in wrong]
     if any(clip.audio for clip in clips):
         faults += not_there
     if not clips and not faults:
@@ -121,13 +131,15 @@ def _check_audio_dir(path: Path, audio_dir: Folder | None) -> None:
 
 
 def _check_columns(path: Path, columns: Sequence[str], need_labels: bool) -> None:
-    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if len(columns) > MOST_COLUMNS:
+        raise InputError(f"{path}: {len(columns)} columns, more than the {MOST_COLUMNS} that a manifest may have")
+    twice = sorted(name for name, count in Counter(columns).items() if count > 1)
     if twice:
-        raise InputError(f"{path}: the header names a column twice: {', '.join(twice)}")
+        raise InputError(f"{path}: the header names a column twice: {_listed(twice)}")
     cased = [repr(name) for name in columns if name not in COLUMNS and name.lower() in COLUMNS]
     for needed in ("id", "label") if need_labels else ("id",):
         if needed not in columns:
-            found = f"found {', '.join(cased)}: column names are lower case" if cased else f"found: {_listed(columns)}"
+            found = f"found {_listed(cased)}: column names are lower case" if cased else f"found: {_listed(columns)}"
             needs = "needed: id, and label to train or score; with a meaning too: transcription, speaker, start, end"
             raise InputError(f"{path}: no column {needed!r} ({found}){_how_separated(path, columns)}; {needs}")
     if cased:
@@ -135,7 +147,7 @@ def _check_columns(path: Path, columns: Sequence[str], need_labels: bool) -> Non
 
 
 def _listed(columns: Sequence[str]) -> str:
-    return ", ".join(columns) or "nothing"
+    return _brief(", ".join(columns)) or "nothing"
 
 
 def _how_separated(path: Path, columns: Sequence[str]) -> str:
@@ -236,9 +248,14 @@ def _clip(cells: Cells, audio: Path | RemoteFile | None, place: str) -> Clip:
         split=_said(cells, "split") or None,
         language=_said(cells, "language") or None,
         word_times=times,
-        extra={name: _said(cells, name) for name in cells if name not in COLUMNS},
+        extra={name: said for name in cells if name not in COLUMNS and (said := _said(cells, name))},
         place=place,
     )
+
+
+def _brief(fault: str) -> str:
+    left_out = len(fault) - _LONGEST_FAULT
+    return f"{fault[:_LONGEST_FAULT]}... ({left_out} more characters)" if left_out > 0 else fault
 
 
 def _said(cells: Cells, column: str) -> str:
@@ -268,8 +285,10 @@ def labels_alike(clips: Iterable[Clip]) -> list[str]:
 
 def labels_mistyped(clips: Iterable[Clip]) -> list[str]:
     """A sentence, or none, on labels of a single clip that resemble one of several clips."""
-    labelled = [(clip.label, clip) for clip in clips if clip.label]
+    labelled = [(clip.label, clip) for clip in clips if clip.label and len(clip.label) <= _LONGEST_LABEL]
     counts = Counter(label for label, _ in labelled)
+    if len(counts) > _MOST_LABELS:
+        return []
     typos = [
         f"{label!r} ({clip.describe()})"
         for label, clip in labelled

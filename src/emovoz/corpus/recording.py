@@ -74,6 +74,7 @@ def opened(audio: Path | Waveform | RemoteFile) -> Iterator[Recording]:
     if not is_file(audio):
         raise ClipError("no such file")
     try:
+        _refuse_sample_dump(audio)
         file = _InOrder(audio)
     except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
         # TypeError: soundfile takes a name ending in .raw for samples without a header
@@ -168,6 +169,13 @@ def _file_blocks(file: _InOrder, first: int, last: int) -> Iterator[np.ndarray]:
             at += wanted
     except soundfile.SoundFileError as error:
         raise ClipError(f"truncated or damaged: decoding stopped ({error})") from error
+
+
+def _refuse_sample_dump(path: Path) -> None:
+    # of a damaged one libsndfile prints its complaints on stdout, among the results
+    with path.open("rb") as file:
+        if file.read(2) == b"\xf0\x7e":
+            raise ClipError("a MIDI sample dump; convert it, for instance to wav")
 
 
 def _refuse_cut_wav(file: soundfile.SoundFile) -> None:

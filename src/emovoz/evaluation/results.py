@@ -1,7 +1,5 @@
 """results.json: the one schema of every evaluation, and the files that go with it."""
 
-import csv
-import io
 import json
 import platform
 import statistics
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from emovoz.corpus import Clip, Corpus
+from emovoz.corpus.tables import csv_row
 from emovoz.evaluation.breakdown import hardest_clips, speaker_scores
 from emovoz.evaluation.metrics import SCORES, UNSCORED, calibration, mean_scores, score
 from emovoz.evaluation.report import write_report
@@ -136,11 +135,8 @@ def prediction_rows(
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as CSV text."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    columns = list(rows[0])
+    return "".join(f"{csv_row(cells)}\n" for cells in [columns, *([row[name] for name in columns] for row in rows)])
 
 
 def save_results(

@@ -1,11 +1,10 @@
 """Predictions as lines of text, as they come."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
+from emovoz.corpus.tables import csv_row
 from emovoz.errors import InputError
 from emovoz.inference.prediction import Prediction
 from emovoz.progress import say
@@ -58,10 +57,3 @@ def print_each(predictions: Iterable[Prediction], labels: Sequence[str], form: s
         failed += prediction is not None and prediction.error is not None
     say(f"{judged} judged{f', {failed} not: their lines say why' if failed else ''}")
     return 2 if failed else 0
-
-
-def csv_row(cells: Sequence[Any]) -> str:
-    """Cells as a row, without an end of line; None is an empty cell."""
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="").writerow(["" if cell is None else cell for cell in cells])
-    return text.getvalue()

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from emovoz.inference.lines import csv_row
+from emovoz.corpus.tables import csv_row
 from emovoz.inference.segment import Segment
 
 FORMS = ("jsonl", "csv", "srt", "audacity")

@@ -1,6 +1,5 @@
 """A recogniser as a service: HTTP API and web page (the extra `serve`)."""
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +8,6 @@ if TYPE_CHECKING:
     from emovoz.serve.refusal import RequestError
     from emovoz.serve.service import Service, Upload
     from emovoz.serve.settings import ServeSettings
-
-# clips of every length come, and oneDNN would keep what it has prepared for a thousand of them: half a gigabyte
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 _HOMES = {
     "RequestError": "refusal",

@@ -1,7 +1,5 @@
 """A manifest whose missing words are recognised."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from typing import Any
 
 from emovoz.corpus import Clip, Corpus
 from emovoz.corpus.class_folders import read_class_folders
-from emovoz.corpus.tables import read_table
+from emovoz.corpus.tables import csv_row, read_table
 from emovoz.errors import ClipError, InputError
 from emovoz.files import check_file, write_whole
 from emovoz.progress import progress, say
@@ -118,8 +116,5 @@ def _whole_lines(path: Path) -> Iterator[Any]:
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, str | None]]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    table = [columns, *([row.get(column) for column in columns] for row in rows)]
+    return "".join(f"{csv_row(cells)}\n" for cells in table)
