@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue")
@@ -76,8 +76,10 @@ def started(folder: Path) -> Iterator[dict[str, str]]:
         _until(lambda: "idle" in _told(["sinfo", "-h", "-o", "%T"], environment))
         yield environment
     finally:
-        # nothing may be left of a job that a failed test leaves
-        subprocess.run(["scancel", "--user", "root", "--full"], env=environment, check=False)
+        # once its daemons are gone, nobody ends a job that a failed test leaves
+        subprocess.run(["scancel", "--user", "root"], env=environment, check=False)
+        with suppress(AssertionError):
+            _until(lambda: not _told(["squeue", "-h"], environment))
         for daemon in reversed(running):
             daemon.terminate()
             daemon.wait(30)

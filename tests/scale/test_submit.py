@@ -201,7 +201,7 @@ def state_of(job: str) -> str:
     return subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=True).stdout
 
 
-def until(true: Callable[[], bool], seconds: float = 200.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 400.0) -> None:
     ends = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < ends
