@@ -40,6 +40,8 @@ def ray_here() -> Iterator[str]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # where other tests run too, processes that step back for everyone would be waited for
+        patch.setenv("RAY_worker_niceness", "0")
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         patch.setenv("PYTHONPATH", os.pathsep.join(str(TESTS / name) for name in (".", "../src")))
         ray.init("local", num_cpus=3, object_store_memory=200_000_000, include_dashboard=False, log_to_driver=False)

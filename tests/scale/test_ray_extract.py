@@ -12,8 +12,9 @@ import pytest
 
 from emovoz import Clip, Corpus, InputError, Recipe
 from emovoz.cli import app
-from emovoz.features import FeatureStore
-from emovoz.scale.encoding import extract_on_ray
+from emovoz.features import FeatureStore, FrozenEncoders
+from emovoz.features.encoding import wanted_of
+from emovoz.scale.encoding import Encoding, Task, extract_on_ray
 from helpers import write_manifest
 from ray_runs import encoder_processes, locally, one_killed, repeated, segments, tensors
 
@@ -46,6 +47,24 @@ def test_an_encoder_process_killed_in_mid_run_costs_nothing_and_repeats_nothing(
     assert not list(tmp_path.rglob(".shard-*"))
     again = extract_on_ray(corpus, tiny_recipe, FeatureStore(local.root), workers=2)
     assert not any(again.encoded.values())
+
+
+def test_a_task_that_is_done_twice_is_stored_once(demo: Corpus, tiny_recipe: Recipe, tmp_path: Path) -> None:
+    branch = FrozenEncoders.of(tiny_recipe).branches["speech"]
+    pieces = {piece.key: piece for clip in demo.clips[:5] for piece in branch.pieces(clip)}
+    task = Task("speech", [wanted_of(branch, pieces, FeatureStore(tmp_path))])
+    (tmp_path / branch.encoder.fingerprint).mkdir()
+    places = {branch.encoder.fingerprint: str(tmp_path / branch.encoder.fingerprint)}
+    encode = Encoding(tiny_recipe, places)()
+    assert [encode(task)[1].contents for _ in range(2)] == [5, 5]
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 1
+    assert repeated(tmp_path) == []
+
+
+def test_a_machine_with_another_encoder_is_told_of(demo: Corpus, tiny_recipe: Recipe) -> None:
+    encode = Encoding(tiny_recipe, {"another fingerprint": "nowhere"})()
+    with pytest.raises(InputError, match="a machine of the cluster has another speech encoder"):
+        encode(Task("speech", []))
 
 
 def test_a_run_that_is_killed_is_gone_on_with(

@@ -10,7 +10,7 @@ from emovoz.cli import app
 from emovoz.inference.inputs import clips_of
 from emovoz.remote import listing, read, write
 from emovoz.scale.predict_verb import run
-from helpers import emovoz, json_lines
+from helpers import emovoz, emovoz_from_nothing, json_lines
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,9 @@ def local(model: Path, recordings: Path) -> str:
 
 
 def test_the_lines_are_those_of_one_process(model: Path, recordings: Path, local: str, ray_address: str) -> None:
-    done = emovoz(*("predict", str(model), str(recordings), "--batch-size", "4", "--engine", "ray", "--workers", "2"))
+    done = emovoz_from_nothing(
+        *("predict", str(model), str(recordings), "--batch-size", "4", "--engine", "ray", "--workers", "2")
+    )
     assert (done.returncode, done.stdout) == (2, local), done.stderr
     assert len(json_lines(local)) == 21
 
