@@ -193,7 +193,7 @@ def test_where_nobody_may_write(
     assert ended.code == 0, ended.err
     (for_all / "secret.csv").write_text("id\n")
     (for_all / "secret.csv").chmod(0o600)
-    is_told(warm.run("extract", for_all / "secret.csv", *options, **alone), "ermission")
+    is_told(warm.run("extract", for_all / "secret.csv", *options, **alone), "is not readable")
     (for_all / "secret.csv").unlink()
     assert files(for_all) == before
     tally("permission denied", injected=5, survived=5)
