@@ -169,9 +169,9 @@ def _redirect(number: int, path: str) -> None:
 def _suffer(asked: dict[str, Any]) -> None:
     """Let befall this process what is asked.
 
-    `file_bytes`: no file may be larger. `user`: it loses its rights and is somebody else. `clock`: every look at it is
-    so many seconds earlier than the last. `at`: [file operation, what is done just before it: `fill`, `delete` or
-    `kill`, where]; an operation counts where its path has `within` in it.
+    `file_bytes`: no file may be larger, those of its output among them. `user`: it loses its rights and is somebody
+    else. `clock`: every look at it is so many seconds earlier than the last. `at`: [file operation, what is done just
+    before it: `fill`, `delete` or `kill`, where]; an operation counts where its path has `within` in it.
     """
     if asked.get("file_bytes") is not None:
         import resource
