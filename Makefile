@@ -34,7 +34,7 @@ bench: $(VENV)/.installed-dev
 
 # whether a version that is installed has a known fault; asks the package index
 audit: $(TOOLS)/.installed
-	$(TOOLS)/bin/pip-audit --disable-pip -r requirements/run.txt -r requirements/dev.txt -r requirements/tools.txt
+	$(TOOLS)/bin/pip-audit --strict --disable-pip -r requirements/run.txt -r requirements/dev.txt -r requirements/tools.txt
 
 # under which licence each package is, and which of them ask that what is built on them be free as well
 licences: $(TOOLS)/.installed $(VENV)/.installed-dev

@@ -1,11 +1,6 @@
 """Damaged audio of every format: a label or a reason, and never a crash, a hang, or more memory than there is."""
 
 import random
-import re
-import select
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,51 +8,17 @@ import pytest
 from damaged_audio import damaged, sounds
 from faults_tried import how_many, tally
 from helpers import emovoz, json_lines
+from one_by_one import told_of
 
 pytest.importorskip("av", reason="PyAV (the extra media) is not installed")
 
 CASES = how_many(2000)
-SECONDS = 20.0
 MEGABYTES = 2500
-SAID = re.compile(r"\d+ (heard|refused|failed) ")
-LISTENER = Path(__file__).parents[1] / "decoding.py"
 
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return sounds(tmp_path_factory.mktemp("originals"))
-
-
-def told_of(paths: Sequence[Path]) -> Iterator[str]:
-    """What a process that hears these files says of each; of one that kills it or holds it up, that."""
-    process = _listener()
-    for path in paths:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(f"{path}\n")
-        process.stdin.flush()
-        ready, _, _ = select.select([process.stdout], [], [], SECONDS)
-        line = process.stdout.readline() if ready else ""
-        if SAID.match(line):
-            yield line.rstrip("\n")
-            continue
-        process.kill()
-        died = f"died ({process.wait()})" if ready else "hung"
-        # what a library prints would stand among the predictions
-        yield f"0 printed {line.strip()!r}" if line else f"0 {died}"
-        process = _listener()
-    process.communicate()
-
-
-def _listener() -> "subprocess.Popen[str]":
-    # C libraries grumble on stderr at what they are given
-    return subprocess.Popen(
-        [sys.executable, str(LISTENER)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
 
 
 def test_what_is_whole_is_heard_in_every_format(tmp_path: Path, originals: dict[str, bytes]) -> None:
@@ -66,7 +27,7 @@ def test_what_is_whole_is_heard_in_every_format(tmp_path: Path, originals: dict[
     for name, content in originals.items():
         paths.append(tmp_path / name)
         paths[-1].write_bytes(content)
-    told = dict(zip(originals, told_of(paths), strict=True))
+    told = dict(zip(originals, told_of("decoding.py", paths), strict=True))
     assert len(told) > 80
     assert {name: line for name, line in told.items() if " heard 0." not in line} == {}
 
@@ -79,7 +40,7 @@ def test_damaged_audio_is_heard_or_refused_with_a_reason(tmp_path: Path, origina
         paths.append(tmp_path / f"{i}-{name}")
         paths[-1].write_bytes(content)
     wrong = {}
-    for path, line in zip(paths, told_of(paths), strict=True):
+    for path, line in zip(paths, told_of("decoding.py", paths), strict=True):
         megabytes, verdict = line.split(" ", 1)
         if not verdict.startswith(("heard ", "refused ")) or int(megabytes) > MEGABYTES:
             wrong[path.name] = line

@@ -248,7 +248,7 @@ def _clip(cells: Cells, audio: Path | RemoteFile | None, place: str) -> Clip:
         split=_said(cells, "split") or None,
         language=_said(cells, "language") or None,
         word_times=times,
-        extra={name: said for name in cells if name not in COLUMNS and (said := _said(cells, name))},
+        extra={name: _said(cells, name) for name in cells if name not in COLUMNS},
         place=place,
     )
 

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from emovoz.encoders.placement import PRECISION
 from emovoz.errors import InputError
+
+MOST_LAYERS = 1000
+SPARE_VALUES = 50_000_000
+"""That a module may have beyond those in its files: tables that it computes itself."""
 
 
 def load_frozen(kind: Any, directory: Path, device: torch.device, **options: Any) -> Any:
@@ -45,6 +48,7 @@ def load_strictly(
     Raises:
         InputError: no safetensors file, or tensors that are missing, extra or of another shape, each by name.
     """
+    _refuse_giants(kind, directory)
     try:
         with quiet_transformers():
             model, report = kind.from_pretrained(
@@ -58,7 +62,7 @@ def load_strictly(
                 ignore_mismatched_sizes=True,
                 **options,
             )
-    except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # the library meets whatever somebody wrote into the files
         raise InputError(f"{directory}: the weights cannot be loaded: {str(error).strip()}") from error
     extra = [name for name in sorted(report["unexpected_keys"]) if alone or _within(model, name)]
     missing = [name for name in sorted(report["missing_keys"]) if not name.startswith(optional)]
@@ -73,6 +77,34 @@ def load_strictly(
     if faults:
         raise InputError(f"{directory}: {fault}" for fault in faults)
     return model.eval()
+
+
+def _refuse_giants(kind: Any, directory: Path) -> None:
+    """Raise InputError where config.json asks for much more than the files hold: what is missing would be made up."""
+    from transformers import AutoConfig
+
+    held = sum(file.stat().st_size for file in directory.glob("*.safetensors"))
+    try:
+        told = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        deep = [f"{name} {many}" for name, many in told.items() if name.endswith("layers") and _many(many)]
+        if deep:
+            raise InputError(f"{directory / 'config.json'}: {deep[0]}, more than {MOST_LAYERS}")
+        with quiet_transformers(), torch.device("meta"):
+            if hasattr(kind, "from_config"):
+                model = kind.from_config(AutoConfig.from_pretrained(directory, trust_remote_code=False))
+            else:
+                model = kind(kind.config_class.from_pretrained(directory))
+    except InputError:
+        raise
+    except Exception as error:  # the library meets whatever somebody wrote into the file
+        raise InputError(f"{directory}: the weights cannot be loaded: {str(error).strip()}") from error
+    wanted = sum(tensor.numel() for tensor in [*model.parameters(), *model.buffers()])
+    if wanted > held + SPARE_VALUES:
+        raise InputError(f"{directory / 'config.json'}: asks for {wanted} values, where the files hold {held} bytes")
+
+
+def _many(value: Any) -> bool:
+    return isinstance(value, int) and value > MOST_LAYERS
 
 
 def _within(model: Any, name: str) -> bool:

@@ -71,7 +71,7 @@ def read_card(directory: Path) -> dict[str, Any]:
     """
     try:
         card = json.loads((directory / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         if is_export(directory):
             raise InputError(
                 f"{directory}: an export, not the model itself; emovoz predict and emovoz.ExportedRecognizer take it"
@@ -79,6 +79,8 @@ def read_card(directory: Path) -> dict[str, Any]:
         raise InputError(f"{directory}: not an emovoz model (no usable {CARD})") from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise InputError(f"{directory}: a model format that this version of emovoz does not read; update emovoz")
+    if not isinstance(card.get("encoders"), dict) or not isinstance(card.get("history"), list):
+        raise InputError(f"{directory / CARD}: damaged; copy the whole folder of the model again")
     return card
 
 
