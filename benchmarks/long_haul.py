@@ -61,18 +61,21 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3600, help="of the service")
     parser.add_argument("--clips", type=int, default=5000, help="in the folder")
     parser.add_argument("--samples", type=Path, help="JSON file for every sample")
+    parser.add_argument("--only", choices=("service", "folder"), help="to watch both at a time, by two commands")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         _train(folder / "model")
         _write_clips(folder / "clips", arguments.clips)
-        runs = {
-            "service": _serve(folder, arguments.seconds),
-            "folder": _predict(folder / "model", folder / "clips"),
+        watch = {
+            "service": lambda: _serve(folder, arguments.seconds),
+            "folder": lambda: _predict(folder / "model", folder / "clips"),
         }
+        runs = {name: run() for name, run in watch.items() if arguments.only in (None, name)}
     if arguments.samples:
         arguments.samples.write_text(json.dumps({name: asdict(run) for name, run in runs.items()}))
-    write_section(HEADING, "\n".join(_told(runs, arguments.clips)))
+    heading = f"{HEADING}: {arguments.only}" if arguments.only else HEADING
+    write_section(heading, "\n".join(_told(runs, arguments.clips)))
 
 
 def _train(model: Path) -> None:
