@@ -122,7 +122,7 @@ def test_what_cannot_be_reached_is_told(bucket: str) -> None:
     done = emovoz("extract", f"{bucket}/far/corpus.csv", "--store", f"{bucket}/store", "--recipe", "text")
     assert (done.returncode, done.stderr) == (
         2,
-        f"{bucket}/store: a store at a URL is filled by --engine ray; --workers 1 is one process\n",
+        f"{bucket}/store: a store at a URL is filled by --engine ray (--workers 1 where one process is enough)\n",
     )
 
 
