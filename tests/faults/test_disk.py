@@ -84,51 +84,53 @@ def test_a_full_disk_is_told_and_what_was_there_is_kept(
     assert warm.run(*verbs[verb], place).code == 0
     full = 0
     for _ in range(CASES):
-        before = files(place)
         fill_disk(disk, leave=draw.randrange(3 * size))
         ended = warm.run(*verbs[verb], place)
         (disk / "ballast").unlink()
         if ended.code:
             is_told(ended, "disk is full", "is the disk full?", "No space left on device")
             full += 1
-            assert set(before) <= set(files(place))
+            assert outcome(verb, place) == wanted
         assert not [path for path in place.rglob(".*") if path.is_file()]
         resumed = warm.run(*verbs[verb], place, *(["--resume"] if verb in ("train", "crossval") else []))
         assert resumed.code == 0, resumed.err
         assert outcome(verb, place) == wanted
         assert not list(disk.glob("*.checkpoint"))
     shutil.rmtree(place)
-    tally(f"full disk, {verb}", injected=CASES, survived=CASES)
+    tally(f"full disk, {verb}", injected=full, survived=full)
     assert full or CASES < 5
 
 
 def test_a_disk_that_fills_while_features_are_stored(
     verbs: dict[str, list[Any]], warm: Warm, disk: Path, store: Path
 ) -> None:
-    wanted = features(store)
+    wanted, full = features(store), 0
     for number in range(min(CASES, 6)):
         place = disk / f"store{number}"
         ended = warm.run(*verbs["extract"], place, at=[number, "fill", str(disk)], within=str(place))
         (disk / "ballast").unlink(missing_ok=True)
         if ended.code:
+            full += 1
             is_told(ended, "disk is full", "No space left on device", "would not fit")
         assert not list(place.rglob(".shard*"))
         assert warm.run(*verbs["extract"], place).code == 0
         assert features(place) == wanted
-    tally("full disk, extract", injected=min(CASES, 6), survived=min(CASES, 6))
+    tally("full disk, extract", injected=full, survived=full)
 
 
 @pytest.mark.parametrize("verb", ["extract", "train", "crossval"])
 def test_a_limit_on_the_size_of_files(verb: str, verbs: dict[str, list[Any]], warm: Warm, tmp_path: Path) -> None:
-    draw, place = random.Random(f"limit {verb}"), tmp_path / "place"
+    draw, place, stopped = random.Random(f"limit {verb}"), tmp_path / "place", 0
     for _ in range(CASES):
         ended = warm.run(*verbs[verb], place, file_bytes=draw.randrange(5_000, 100_000))
         if ended.code:
+            stopped += 1
             is_told(ended, "files of this size", "File too large", "checkpoint cannot be written")
         assert not [path for path in place.rglob(".*") if path.is_file() and path.name != ".lock"]
     resumed = warm.run(*verbs[verb], place, *(["--resume"] if verb != "extract" else []))
     assert resumed.code == 0, resumed.err
-    tally(f"file too large, {verb}", injected=CASES, survived=CASES)
+    tally(f"file too large, {verb}", injected=stopped, survived=stopped)
+    assert stopped or CASES < 5
 
 
 def test_an_output_that_nothing_can_be_written_to(warm: Warm, small_model: Path, few_clips: Path) -> None:
@@ -142,20 +144,21 @@ def test_an_output_that_nothing_can_be_written_to(warm: Warm, small_model: Path,
 def test_a_store_that_is_deleted_under_a_running_job(
     verb: str, verbs: dict[str, list[Any]], warm: Warm, store: Path, tmp_path: Path, small_model: Path
 ) -> None:
-    draw, wanted = random.Random(f"deleted {verb}"), features(store)
+    draw, wanted, stopped = random.Random(f"deleted {verb}"), features(store), 0
     for number in range(CASES):
         place = tmp_path / f"store{number}"
         model = tmp_path / f"model{number}"
         command = [*verbs[verb], *([place] if verb == "extract" else [model, "--store", place])]
         ended = warm.run(*command, at=[draw.randrange(60), "delete", str(place)], within=str(place))
         if ended.code:
+            stopped += 1
             is_told(ended, "run the command again", "Run the command again", "No such file", "cannot be read")
         last = warm.run(*command)
         assert last.code == 0, last.err
         assert features(place) == wanted
         if verb == "train":
             assert files(model)["model.safetensors"] == files(small_model)["model.safetensors"]
-    tally("store deleted", injected=CASES, survived=CASES)
+    tally("store deleted under a job", injected=stopped, survived=stopped)
 
 
 @pytest.fixture
@@ -193,7 +196,7 @@ def test_where_nobody_may_write(
     assert ended.code == 0, ended.err
     (for_all / "secret.csv").write_text("id\n")
     (for_all / "secret.csv").chmod(0o600)
-    is_told(warm.run("extract", for_all / "secret.csv", *options, **alone), "is not readable")
+    is_told(warm.run("extract", for_all / "secret.csv", *options, **alone), "cannot be read")
     (for_all / "secret.csv").unlink()
     assert files(for_all) == before
     tally("permission denied", injected=5, survived=5)
