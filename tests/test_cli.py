@@ -239,3 +239,12 @@ def test_a_setting_that_gives_a_recipe_a_modality_is_told() -> None:
     assert told in emovoz("recipes", "bsc-upc-0", "--set", "text.model=multilingual-e5-small").stderr
     assert told not in emovoz("recipes", "default", "--set", "text.model=multilingual-e5-small").stderr
     assert "--set needs the name of a recipe" in emovoz("recipes", "--set", "training.epochs=1").stderr
+
+
+def test_a_model_in_the_usual_place_is_not_replaced_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "emovoz-model").mkdir()
+    (tmp_path / "emovoz-model" / "recognizer.json").write_text("{}")
+    done = emovoz("train", "my.csv")
+    assert done.returncode == 2
+    assert "emovoz-model holds a model; name a folder for the new one with --out" in done.stderr

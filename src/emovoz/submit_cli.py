@@ -3,11 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from emovoz.lookup_cli import AsJson
+
+if TYPE_CHECKING:
+    from emovoz import Recipe
 
 ONE_JOB = ("audit", "evaluate", "export", "train", "transcribe")
 IN_PARTS = ("crossval", "extract")
@@ -54,7 +57,7 @@ def submit(
     if executor == "local" and nodes > 1:
         raise InputError("--executor local: this machine is one; leave --nodes out")
     resources = Resources(_minutes(time), cpus, gpus, nodes, partition)
-    most = _checked(verb, given)
+    most = _most_parts(verb, given, forgiving=dry_run) or shards or 1
     parts = min(shards or (most if verb == "crossval" else 1), most)
     stages = in_parts(verb, given, parts)
     if dry_run:
@@ -72,23 +75,42 @@ def submit(
         print(f"squeue -j {','.join(ids)} tells how they are", file=sys.stderr)
 
 
-def _checked(verb: str, arguments: list[str]) -> int:
-    """What can be told of a command line before it waits in a queue; into how many parts its work can be divided."""
+def _most_parts(verb: str, arguments: list[str], *, forgiving: bool) -> int | None:
+    """Into how many parts the work of a command line can be divided; it is checked before it waits in a queue.
+
+    Where one is `forgiving`, the corpus need not be here yet: then what is wrong with it is only told, and the number
+    of parts is unknown.
+    """
+    from emovoz import InputError
     from emovoz.cli import app
+    from emovoz.lookup_cli import recipe_of
+    from emovoz.options import with_adapt
+    from emovoz.progress import say
 
     command: Any = typer.main.get_command(app)
     named = command.commands[verb].make_context(verb, list(arguments)).params
     if verb not in ("train", *IN_PARTS):
         return 1
-    from emovoz import InputError
-    from emovoz.evaluation import fits_of
-    from emovoz.files import check_folder
-    from emovoz.lookup_cli import recipe_of
-    from emovoz.options import corpus_of, with_adapt
-
     settings = with_adapt(named["settings"], named.get("adapt"))
     names = named["recipe"] if verb == "crossval" else [named["recipe"]]
     recipes = [recipe_of(name, settings) for name in names or ["default"]]
+    try:
+        return _parts_of_corpus(verb, named, recipes)
+    except InputError as error:
+        if not forgiving:
+            raise
+        for fault in error.faults:
+            say(f"it would be refused: {fault}")
+        return None
+
+
+def _parts_of_corpus(verb: str, named: dict[str, Any], recipes: "list[Recipe]") -> int:
+    from emovoz import InputError
+    from emovoz.evaluation import fits_of
+    from emovoz.files import check_folder
+    from emovoz.options import corpus_of
+    from emovoz.train_cli import place_of
+
     corpus = corpus_of(
         named["manifest"],
         named["audio_dir"],
@@ -99,11 +121,12 @@ def _checked(verb: str, arguments: list[str]) -> int:
     )
     if verb == "extract":
         return len(corpus)
+    if verb == "train":
+        check_folder(place_of(named["out"]))
+        return 1
     if named["out"] is None:
         raise InputError("--out: name the folder of the results, on a disk that all machines see")
     check_folder(named["out"])
-    if verb == "train":
-        return 1
     return fits_of(corpus, recipes, named["folds"], named["group"], named["seeds"])
 
 

@@ -13,10 +13,18 @@ from emovoz.store_cli import Store, store_at
 if TYPE_CHECKING:
     from emovoz import Recognizer
 
+USUAL_PLACE = Path("emovoz-model")
+
 
 def train(
     manifest: Manifest,
-    out: Annotated[Path, typer.Option(help="Folder of the model; checkpoints lie in OUT.checkpoint meanwhile.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"Folder of the model, by default {USUAL_PLACE} if there is none yet; checkpoints lie in "
+            "OUT.checkpoint meanwhile."
+        ),
+    ] = None,
     audio_dir: AudioDir = None,
     dev: Annotated[str | None, typer.Option(help="Manifest of the dev clips.")] = None,
     recipe: RecipeName = "default",
@@ -44,6 +52,7 @@ def train(
     chosen = chosen if seed is None else chosen.with_seed(seed)
     if chosen.closed_form and not processes.go_on_alone():
         return
+    out = place_of(out)
     check_model_directory(out)
     corpus = corpus_of(manifest, audio_dir, chosen, excluded=exclude_label)
     judges = corpus_of(dev, audio_dir, chosen, excluded=exclude_label) if dev else None
@@ -86,6 +95,18 @@ def train(
     if recognizer.thresholds:
         print(f"thresholds: {told(recognizer.thresholds)}")
     print(f"model: {out}")
+
+
+def place_of(out: Path | None) -> Path:
+    """Where the model goes: where the user says, else to the usual place, unless that would replace a model."""
+    from emovoz import InputError
+    from emovoz.inference.model_folder import CARD
+
+    if out is None and (USUAL_PLACE / CARD).is_file():
+        raise InputError(
+            f"{USUAL_PLACE} holds a model; name a folder for the new one with --out (that one replaces it)"
+        )
+    return out or USUAL_PLACE
 
 
 def _dev_meaning(recognizer: "Recognizer", *, given: bool) -> str:

@@ -135,6 +135,13 @@ def test_a_dry_run_prints_what_slurm_would_get(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_needs_no_corpus(capsys: pytest.CaptureFixture[str], shown: Callable[[], str]) -> None:
+    printed(["train", "train.csv", "--recipe", "bsc-upc-3", "--dry-run"])
+    told = capsys.readouterr()
+    assert "# emovoz train train.csv --recipe bsc-upc-3" in told.out
+    assert "train.csv: cannot be read" in told.err
+
+
 def printed(arguments: list[str]) -> None:
     app(["submit", *arguments], standalone_mode=False)
 
@@ -155,7 +162,7 @@ def printed(arguments: list[str]) -> None:
 def test_what_cannot_be_is_told_before_it_waits_in_a_queue(manifest: Path, arguments: list[str], told: str) -> None:
     given = [str(manifest) if one == "MANIFEST" else one for one in arguments]
     with pytest.raises(InputError, match=told):
-        printed([*given, "--dry-run"])
+        printed(given)
 
 
 def test_a_job_of_several_machines_meets_at_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
