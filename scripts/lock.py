@@ -15,7 +15,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "requirements"
-INDEX = "https://pypi.org/simple"
 SOURCES = {
     "run": ["pyproject.toml", "--extra", "offline"],
     "dev": ["pyproject.toml", "--extra", "offline", "--extra", "dev"],
@@ -64,7 +63,7 @@ def _compile(uv: Path, name: str, source: list[str]) -> str:
         written = Path(scratch) / f"{name}.txt"
         written.write_text(_before(name) + (_before("torch") if name != "tools" else ""), encoding="utf-8")
         options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate", "--no-header"]
-        places = ["--constraint", "constraints.txt", "--default-index", INDEX, "--output-file", str(written)]
+        places = ["--constraint", "constraints.txt", "--output-file", str(written)]
         subprocess.run([uv, "pip", "compile", "--quiet", *source, *options, *places], cwd=ROOT, check=True)
         return written.read_text(encoding="utf-8")
 
