@@ -15,7 +15,9 @@ from emovoz import InputError, Recognizer
 from emovoz.encoders import load_speech_encoder, load_text_encoder
 from exports import recognizer_of
 from faults_tried import how_many, tally
+from helpers import emovoz
 from hostile import GIANT, pickle_that_writes, tensors
+from local_hub import local_hub
 from one_by_one import told_of
 
 MEGABYTES = 2500
@@ -109,7 +111,6 @@ def link_to_a_folder(folder: Path) -> None:
 
 
 def pipe(folder: Path) -> None:
-    (folder / "checksums.json").unlink()
     os.mkfifo(folder / "checksums.json")
 
 
@@ -148,6 +149,8 @@ def test_it_is_refused_with_a_reason(tmp_path: Path, plain: Path) -> None:
     folders = [tmp_path / str(i) for i in range(len(HARM))]
     for folder, harm in zip(folders, HARM.values(), strict=True):
         shutil.copytree(plain, folder)
+        # who changes a model can make its checksums fit, or leave them out
+        (folder / "checksums.json").unlink()
         harm(folder)
     told = dict(zip(HARM, told_of("loading.py", folders, SECONDS), strict=True))
     harmless = {"code of its own"}
@@ -208,3 +211,36 @@ def test_an_encoder_of_pickles_is_refused(tmp_path: Path, tiny_bert: Path) -> No
     with pytest.raises(InputError):
         load_text_encoder(str(folder))
     assert not (folder / "ran").exists()
+
+
+def test_links_within_a_model_and_to_it_are_followed(tmp_path: Path, plain: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(plain, folder)
+    (folder / "config.json").replace(folder / "first.json")
+    (folder / "config.json").symlink_to("first.json")
+    (tmp_path / "newest").symlink_to("model")
+    assert Recognizer.from_pretrained(tmp_path / "newest").labels == Recognizer.from_pretrained(plain).labels
+
+
+def test_the_links_of_the_hubs_cache_are_followed_and_no_others(
+    tmp_path: Path, plain: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    clip = str(next(recordings.iterdir()))
+    with local_hub("someone/model", {"main": plain}, {}) as endpoint:
+        monkeypatch.setenv("HF_ENDPOINT", endpoint)
+        fetched = emovoz("predict", "someone/model", clip)
+    assert fetched.returncode == 0, fetched.stderr
+    (snapshot,) = tmp_path.glob("hub/models--*/snapshots/*")
+    assert (snapshot / "config.json").is_symlink()
+    assert Recognizer.from_pretrained(snapshot).labels == Recognizer.from_pretrained(plain).labels
+    (snapshot / "config.json").unlink()
+    (snapshot / "config.json").symlink_to(plain / "config.json")
+    with pytest.raises(InputError, match=r"config\.json: a link out of the model's folder"):
+        Recognizer.from_pretrained(snapshot)
+
+
+def test_an_encoder_that_the_user_names_may_be_made_of_links(tmp_path: Path, tiny_bert: Path) -> None:
+    for path in tiny_bert.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    assert load_text_encoder(str(tmp_path)).fingerprint == load_text_encoder(str(tiny_bert)).fingerprint

@@ -57,7 +57,8 @@ def _found(source: str) -> Path:
         return Path(source)
     if source.count("/") != 1 or source.startswith((".", "/", "~")):
         raise InputError(f"no model {source!r}: give a folder that emovoz train has written, or a hub id")
-    return download(source)
+    # adapters lie in folders of their own
+    return download(source, left=())
 
 
 def _fetched(url: str) -> Path:
