@@ -15,9 +15,7 @@ from emovoz import InputError, Recognizer
 from emovoz.encoders import load_speech_encoder, load_text_encoder
 from exports import recognizer_of
 from faults_tried import how_many, tally
-from helpers import emovoz
 from hostile import GIANT, pickle_that_writes, tensors
-from local_hub import local_hub
 from one_by_one import told_of
 
 MEGABYTES = 2500
@@ -222,24 +220,6 @@ def test_links_within_a_model_and_to_it_are_followed(tmp_path: Path, plain: Path
     (folder / "config.json").symlink_to("first.json")
     (tmp_path / "newest").symlink_to("model")
     assert Recognizer.from_pretrained(tmp_path / "newest").labels == Recognizer.from_pretrained(plain).labels
-
-
-def test_the_links_of_the_hubs_cache_are_followed_and_no_others(
-    tmp_path: Path, plain: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    clip = str(next(recordings.iterdir()))
-    with local_hub("someone/model", {"main": plain}, {}) as endpoint:
-        monkeypatch.setenv("HF_ENDPOINT", endpoint)
-        fetched = emovoz("predict", "someone/model", clip)
-    assert fetched.returncode == 0, fetched.stderr
-    (snapshot,) = tmp_path.glob("hub/models--*/snapshots/*")
-    assert (snapshot / "config.json").is_symlink()
-    assert Recognizer.from_pretrained(snapshot).labels == Recognizer.from_pretrained(plain).labels
-    (snapshot / "config.json").unlink()
-    (snapshot / "config.json").symlink_to(plain / "config.json")
-    with pytest.raises(InputError, match=r"config\.json: a link out of the model's folder"):
-        Recognizer.from_pretrained(snapshot)
 
 
 def test_an_encoder_that_the_user_names_may_be_made_of_links(tmp_path: Path, tiny_bert: Path) -> None:
