@@ -15,7 +15,6 @@ from emovoz.model import EmotionHead, EmotionHeadConfig
 from emovoz.model.tuned import TunedHead, untrained_layers
 from exports import LABELS, tiny
 from faults_tried import tally
-from helpers import emovoz
 from hostile import GIANT, pickle_that_writes, tensors
 from local_hub import local_hub
 
@@ -87,18 +86,19 @@ def test_what_its_configuration_asks_of_peft_is_never_read(adapted: Path, tmp_pa
 
 
 def test_the_links_of_the_hubs_cache_are_followed_and_no_others(
-    tmp_path: Path, adapted: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, adapted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    clip = str(next(recordings.iterdir()))
+    # what the variables HF_HUB_CACHE and HF_ENDPOINT say to a process that begins
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     with local_hub("someone/model", {"main": adapted}, {}) as endpoint:
-        monkeypatch.setenv("HF_ENDPOINT", endpoint)
-        fetched = emovoz("predict", "someone/model", clip)
-    assert fetched.returncode == 0, fetched.stderr
-    # adapters lie in folders, which of an encoder's repository are left
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+        files = f"{endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", files)
+        # adapters lie in folders, which of an encoder's repository are left
+        assert Recognizer.from_pretrained("someone/model").labels == tuple(LABELS)
     (snapshot,) = tmp_path.glob("hub/models--*/snapshots/*")
     assert (snapshot / "config.json").is_symlink()
-    assert Recognizer.from_pretrained(snapshot).labels == Recognizer.from_pretrained(adapted).labels
+    assert Recognizer.from_pretrained("someone/model").labels == tuple(LABELS)
     (snapshot / "config.json").unlink()
     (snapshot / "config.json").symlink_to(adapted / "config.json")
     with pytest.raises(InputError, match=r"config\.json: a link out of the model's folder"):
