@@ -1,4 +1,4 @@
-"""A process that loads models one after the other, and says what came of each: run with their folders on stdin.
+"""A process that loads models and exports one after the other, and says what came of each: their folders are on stdin.
 
 For each it prints its largest memory so far, in megabytes, and `loaded`, `refused REASON` or `failed ERROR`.
 """
@@ -12,12 +12,17 @@ MOST_BYTES = 16 << 30
 
 
 def main() -> None:
-    from emovoz import InputError, Recognizer
+    from emovoz import Clip, ExportedRecognizer, InputError, Recognizer
 
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     for name in sys.stdin:
         try:
-            Recognizer.from_pretrained(Path(name.rstrip("\n")))
+            folder = Path(name.rstrip("\n"))
+            if (folder / "export.json").is_file():
+                # its graphs are loaded by the first clip
+                ExportedRecognizer.from_pretrained(folder).predict(Clip("a", transcription="hola"))
+            else:
+                Recognizer.from_pretrained(folder)
             told = "loaded ."
         except InputError as error:
             told = f"refused {error}"

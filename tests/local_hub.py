@@ -46,15 +46,15 @@ def local_hub(
             if name not in revisions:
                 self.send_error(404)
                 return
-            files = [{"rfilename": file.name} for file in revisions[name].iterdir()]
+            files = [{"rfilename": file} for file in _files(revisions[name])]
             self._json({"id": repository, "sha": _commit(name), "siblings": files})
 
         def _tree(self, commit: str) -> None:
             (folder,) = (folder for name, folder in revisions.items() if commit in (name, _commit(name)))
             self._json(
                 [
-                    {"type": "file", "path": file.name, "size": file.stat().st_size, "oid": _digest(file.read_bytes())}
-                    for file in folder.iterdir()
+                    {"type": "file", "path": path, "size": file.stat().st_size, "oid": _digest(file.read_bytes())}
+                    for path, file in _files(folder).items()
                 ]
             )
 
@@ -108,6 +108,10 @@ def local_hub(
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
 
 
 def _commit(revision: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from emovoz.errors import printable
 from emovoz.lookup_cli import AsJson
 
 
@@ -40,4 +41,4 @@ def explain(
     if out:
         explanation.save(out)
         print(f"picture: {out / 'explanation.png'}", file=sys.stderr)
-    print(json.dumps(explanation.to_dict(), ensure_ascii=False) if as_json else told(explanation))
+    print(json.dumps(explanation.to_dict(), ensure_ascii=False) if as_json else printable(told(explanation)))

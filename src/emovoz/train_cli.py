@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emovoz.errors import printable
 from emovoz.lookup_cli import AsJson, recipe_of
 from emovoz.options import Adapt, AudioDir, Excluded, Manifest, RecipeName, Settings, Workers, corpus_of, with_adapt
 from emovoz.store_cli import Store, store_at
@@ -85,7 +86,8 @@ def train(
     if as_json:
         print(json.dumps(summary))
         return
-    print(f"trained on {len(corpus)} clips, {len(recognizer.labels)} labels: {', '.join(recognizer.labels)}")
+    labels = printable(", ".join(recognizer.labels))
+    print(f"trained on {len(corpus)} clips, {len(recognizer.labels)} labels: {labels}")
     if held_out:
         print(f"dev macro-F1 {held_out['macro_f1']:.3f} ({_dev_meaning(recognizer, given=dev is not None)})")
     if recognizer.selected:
@@ -93,7 +95,7 @@ def train(
     if recognizer.temperature is not None:
         print(f"temperature: {recognizer.temperature:.2f}")
     if recognizer.thresholds:
-        print(f"thresholds: {told(recognizer.thresholds)}")
+        print(f"thresholds: {printable(told(recognizer.thresholds))}")
     print(f"model: {out}")
 
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from emovoz.errors import printable
+
 
 def transcribe(
     manifest: Annotated[Path, typer.Argument(help="CSV, TSV, Parquet or JSON Lines, or a folder of class folders.")],
@@ -26,5 +28,5 @@ def transcribe(
     done = transcribe_manifest(manifest, out, Transcriber.load(asr, language), audio_dir)
     print(f"{out}: {done.clips} clips, {done.given} had words, {done.recognised} have recognised ones")
     for fault in done.faults:
-        print(fault, file=sys.stderr)
+        print(printable(fault), file=sys.stderr)
     raise typer.Exit(2 if done.faults else 0)

@@ -1,10 +1,10 @@
 """Model folders made to do harm: refused with a reason, or harmless; no code of theirs runs, and memory stays small."""
 
 import json
+import os
 import pickle
 import random
 import shutil
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from emovoz import InputError, Recognizer
 from emovoz.encoders import load_speech_encoder, load_text_encoder
 from exports import recognizer_of
 from faults_tried import how_many, tally
+from hostile import GIANT, pickle_that_writes, tensors
 from one_by_one import told_of
 
 MEGABYTES = 2500
@@ -72,12 +73,11 @@ def endless(folder: Path) -> None:
     _config(folder, hidden_layers=10**6)
 
 
-def tensors(header: object, length: int | None = None) -> Callable[[Path], None]:
+def weights(header: object, length: int | None = None) -> Callable[[Path], None]:
     """Weights whose file begins like this."""
 
     def write(folder: Path) -> None:
-        text = json.dumps(header).encode()
-        (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text) if length is None else length) + text)
+        (folder / "model.safetensors").write_bytes(tensors(header, length))
 
     return write
 
@@ -87,24 +87,29 @@ def pickles_alone(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
 
-class Writes:
-    """What a pickle of it does is write a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[object, tuple[str, str]]:
-        return open, (str(self.path), "w")
-
-
 def pickled(folder: Path) -> None:
     for name in ("pytorch_model.bin", "training_args.bin", "model.pkl", "optimizer.pt", "adapter_model.bin"):
-        (folder / name).write_bytes(pickle.dumps(Writes(folder / "ran")))
+        (folder / name).write_bytes(pickle_that_writes(folder / "ran"))
 
 
-def link_out(folder: Path) -> None:
-    (folder / "recognizer.json").unlink()
-    (folder / "recognizer.json").symlink_to("/etc/passwd")
+def linked(name: str, there: str | None = None) -> Callable[[Path], None]:
+    """A model whose file lies elsewhere, sound, or which is a link to that."""
+
+    def link(folder: Path) -> None:
+        outside = folder.with_name(f"{folder.name}-outside")
+        outside.mkdir()
+        (folder / name).replace(outside / name)
+        (folder / name).symlink_to(there or outside / name)
+
+    return link
+
+
+def link_to_a_folder(folder: Path) -> None:
+    (folder / "more").symlink_to("/etc")
+
+
+def pipe(folder: Path) -> None:
+    os.mkfifo(folder / "checksums.json")
 
 
 def nothing_in_it(folder: Path) -> None:
@@ -112,7 +117,6 @@ def nothing_in_it(folder: Path) -> None:
         path.write_bytes(b"")
 
 
-GIANT = {"dtype": "F32", "shape": [10**12, 10**6], "data_offsets": [0, 4 * 10**18]}
 HARM: dict[str, Callable[[Path], None]] = {
     "deep JSON": deep,
     "a card without its parts": no_object,
@@ -122,13 +126,19 @@ HARM: dict[str, Callable[[Path], None]] = {
     "code of its own": other_code,
     "giant layers": wide,
     "a million layers": endless,
-    "a giant tensor": tensors({"head.weight": GIANT}),
-    "a giant header": tensors({}, 2**62),
-    "a header that ends nowhere": tensors({}, 10**6),
-    "tensors that overlap": tensors({n: {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} for n in "ab"}),
-    "an offset below nothing": tensors({"a": {"dtype": "F32", "shape": [2], "data_offsets": [8, 0]}}),
+    "a giant tensor": weights({"head.weight": GIANT}),
+    "a giant header": weights({}, 2**62),
+    "a header that ends nowhere": weights({}, 10**6),
+    "tensors that overlap": weights({n: {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} for n in "ab"}),
+    "an offset below nothing": weights({"a": {"dtype": "F32", "shape": [2], "data_offsets": [8, 0]}}),
     "pickles alone": pickles_alone,
-    "a link out of it": link_out,
+    "a link out of it": linked("recognizer.json", "/etc/passwd"),
+    "a link to sound weights": linked("model.safetensors"),
+    "a link up and out": linked("recipe.yaml", "../../../../../../etc/hostname"),
+    "a link to itself": linked("config.json", "config.json"),
+    "a link without an end": linked("config.json", "/dev/zero"),
+    "a link to a folder": link_to_a_folder,
+    "a pipe": pipe,
     "nothing in its files": nothing_in_it,
 }
 
@@ -137,6 +147,8 @@ def test_it_is_refused_with_a_reason(tmp_path: Path, plain: Path) -> None:
     folders = [tmp_path / str(i) for i in range(len(HARM))]
     for folder, harm in zip(folders, HARM.values(), strict=True):
         shutil.copytree(plain, folder)
+        # who changes a model can make its checksums fit, or leave them out
+        (folder / "checksums.json").unlink()
         harm(folder)
     told = dict(zip(HARM, told_of("loading.py", folders, SECONDS), strict=True))
     harmless = {"code of its own"}
@@ -163,6 +175,8 @@ def test_damaged_folders_load_or_are_refused(tmp_path: Path, plain: Path) -> Non
     folders = [tmp_path / str(i) for i in range(how_many(400))]
     for folder in folders:
         shutil.copytree(plain, folder)
+        if rng.random() < 0.5:
+            (folder / "checksums.json").unlink()
         path = rng.choice(sorted(folder.iterdir()))
         content = bytearray(path.read_bytes())
         for _ in range(rng.choice((1, 3, 20))):
@@ -193,7 +207,22 @@ def test_an_encoder_of_pickles_is_refused(tmp_path: Path, tiny_bert: Path) -> No
     folder = tmp_path / "encoder"
     shutil.copytree(tiny_bert, folder)
     (folder / "model.safetensors").unlink()
-    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Writes(folder / "ran")))
+    (folder / "pytorch_model.bin").write_bytes(pickle_that_writes(folder / "ran"))
     with pytest.raises(InputError):
         load_text_encoder(str(folder))
     assert not (folder / "ran").exists()
+
+
+def test_links_within_a_model_and_to_it_are_followed(tmp_path: Path, plain: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(plain, folder)
+    (folder / "config.json").replace(folder / "first.json")
+    (folder / "config.json").symlink_to("first.json")
+    (tmp_path / "newest").symlink_to("model")
+    assert Recognizer.from_pretrained(tmp_path / "newest").labels == Recognizer.from_pretrained(plain).labels
+
+
+def test_an_encoder_that_the_user_names_may_be_made_of_links(tmp_path: Path, tiny_bert: Path) -> None:
+    for path in tiny_bert.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    assert load_text_encoder(str(tmp_path)).fingerprint == load_text_encoder(str(tiny_bert)).fingerprint

@@ -14,6 +14,10 @@ from emovoz.corpus.corpus import Corpus
 from emovoz.errors import InputError
 
 
+class TooFewClipsError(InputError):
+    """So few clips that none can be held out."""
+
+
 def grouped_folds(corpus: Corpus, column: str, folds: int) -> list[list[int]]:
     """Test positions of each fold; all clips of a group stay together.
 
@@ -98,7 +102,7 @@ def held_out(corpus: Corpus, fraction: float, *, group: str = "speaker", seed: i
         seed: which of the possible cuts.
 
     Raises:
-        InputError: no label has two clips, so nothing can be held out.
+        TooFewClipsError: no label has two clips, so nothing can be held out.
     """
     labels = corpus.values("label")
     cuts = _cuts(corpus, max(2, round(1 / fraction)), group, seed)
@@ -119,11 +123,11 @@ def inner_folds(corpus: Corpus, folds: int, *, group: str = "speaker", seed: int
         seed: which of the possible cuts.
 
     Raises:
-        InputError: no label has two clips, or without a part a single label is left, so nothing can be held out.
+        TooFewClipsError: no label has two clips, or without a part a single label is left, so nothing can be held out.
     """
     cuts = _cuts(corpus, folds, group, seed)
     if any(len({corpus.clips[i].label for i in rest}) < 2 for rest, _ in cuts):
-        raise InputError(
+        raise TooFewClipsError(
             f"inner folds cannot be made: in one of {len(cuts)} only one label would be left to learn from; "
             "give dev clips, or more clips"
         )
@@ -136,7 +140,9 @@ def _cuts(corpus: Corpus, parts: int, group: str, seed: int) -> list[tuple[list[
     labels = corpus.values("label")
     parts = min(parts, max(Counter(labels).values()))
     if parts < 2:
-        raise InputError("no dev part can be held out: no label has more than one clip; give dev clips of your own")
+        raise TooFewClipsError(
+            "no dev part can be held out: no label has more than one clip; give dev clips of your own"
+        )
     groups = [clip.value(group) for clip in corpus]
     if None not in groups and len(set(groups)) >= 3:
         splitter = StratifiedGroupKFold(min(parts, len(set(groups))), shuffle=True, random_state=seed)

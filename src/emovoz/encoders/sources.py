@@ -1,7 +1,7 @@
 """Where an encoder's weights come from: a local directory, installed packages, the hub, or nowhere."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -13,6 +13,8 @@ from emovoz.errors import InputError, did_you_mean
 from emovoz.files import write_whole
 
 CONVERTER = "SFconvertbot"
+OF_ENCODERS = ("*/*", "*fp32*")
+"""Left where it is: some repositories hold the same weights again in folders, for other programs, or in float32."""
 
 
 @dataclass(frozen=True)
@@ -94,19 +96,23 @@ def _converter(model: str) -> Callable[[tuple[str, ...]], Path]:
     return {"whisper-base": packaged_whisper.converted, "multilingual-e5-small": packaged_e5.converted}[model]
 
 
-def download(hub_id: str) -> Path:
+def download(hub_id: str, left: Sequence[str] = OF_ENCODERS) -> Path:
     """A repository of the hub as a local directory; nothing is fetched where it is in the hub's cache.
 
     Many published weights are pickles, which are never read. For most of them the hub's bot has offered the same
     tensors as safetensors in a pull request, which then serves instead.
 
+    Args:
+        hub_id: owner/name.
+        left: patterns of files that are not wanted.
+
     Raises:
         InputError: the hub cannot be reached, has no such repository, or has its weights as pickles only.
     """
-    here = cached(hub_id)
+    here = cached(hub_id, left)
     if here is not None:
         return here
-    directory = _fetched(hub_id, "main")
+    directory = _fetched(hub_id, "main", left)
     if _whole(directory):
         return directory
     revision = _converted_revision(hub_id)
@@ -115,18 +121,18 @@ def download(hub_id: str) -> Path:
             f"{hub_id}: its weights are there as pickles only, which emovoz does not load, because a pickle can run "
             "any code; convert them with https://huggingface.co/spaces/safetensors/convert, or name a local directory"
         )
-    directory = _fetched(hub_id, revision)
+    directory = _fetched(hub_id, revision, left)
     write_whole(_note(hub_id), revision)
     return directory
 
 
-def cached(hub_id: str) -> Path | None:
+def cached(hub_id: str, left: Sequence[str] = OF_ENCODERS) -> Path | None:
     """A repository's directory in the hub's cache, None where its weights are not there whole; needs no network."""
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     note = _note(hub_id)
     try:
-        directory = _snapshot(hub_id, note.read_text() if note.is_file() else "main", local_files_only=True)
+        directory = _snapshot(hub_id, note.read_text() if note.is_file() else "main", left, local_files_only=True)
     except (LocalEntryNotFoundError, HFValidationError):
         return None
     return directory if _whole(directory) else None
@@ -145,9 +151,9 @@ def _whole(directory: Path) -> bool:
     return bool(there) and shards <= there
 
 
-def _fetched(hub_id: str, revision: str) -> Path:
+def _fetched(hub_id: str, revision: str, left: Sequence[str]) -> Path:
     try:
-        return _snapshot(hub_id, revision)
+        return _snapshot(hub_id, revision, left)
     except Exception as error:
         # the hub's client lets through whatever its network library raises
         raise _unreachable(hub_id, error) from error
@@ -162,16 +168,15 @@ def _unreachable(hub_id: str, error: Exception) -> InputError:
     )
 
 
-def _snapshot(hub_id: str, revision: str, *, local_files_only: bool = False) -> Path:
+def _snapshot(hub_id: str, revision: str, left: Sequence[str], *, local_files_only: bool = False) -> Path:
     from huggingface_hub import snapshot_download
 
     return Path(
         snapshot_download(
             hub_id,
             revision=revision,
-            allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"],
-            # some repositories hold the same weights twice, the second time in float32
-            ignore_patterns=["*/*", "*fp32*"],
+            allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.yaml"],
+            ignore_patterns=[*left],
             local_files_only=local_files_only,
         )
     )

@@ -11,12 +11,13 @@ import numpy as np
 from emovoz.corpus import Clip, load_audio
 from emovoz.corpus.modalities import lack_of, modalities_of
 from emovoz.errors import ClipError
-from emovoz.exported.card import Card, NgramsCard, SpeechCard, TextCard, read_card
+from emovoz.exported.card import Card, NgramsCard, SpeechCard, TextCard, is_export, read_card
 from emovoz.exported.encoders import ExportedSpeechEncoder, ExportedTextEncoder, count_ngrams
 from emovoz.exported.graph import Graph
 from emovoz.inference.inputs import Inputs, batches, clips_of, seconds_heard, with_text
 from emovoz.inference.prediction import Prediction
 from emovoz.inference.thresholds import decisions, threshold_row
+from emovoz.links import check_links
 from emovoz.term_frequencies import places
 
 DECODERS = 2
@@ -41,8 +42,10 @@ class ExportedRecognizer:
         """An export by its folder.
 
         Raises:
-            InputError: no export there, or one that is not whole.
+            InputError: no export there, one that is not whole, or a link in it that leads out of it.
         """
+        if is_export(Path(directory)):
+            check_links(Path(directory))
         return cls(Path(directory), read_card(Path(directory)))
 
     @property

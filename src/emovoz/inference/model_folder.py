@@ -15,6 +15,7 @@ from emovoz.errors import InputError
 from emovoz.exported.card import is_export
 from emovoz.features import FrozenEncoders
 from emovoz.files import check_folder, clear_leftovers, put_in_place
+from emovoz.links import check_links
 from emovoz.model import EmotionHead
 from emovoz.model.tuned import adapter_folder, tuned_layers
 from emovoz.progress import say
@@ -37,14 +38,27 @@ def check_model_directory(target: Path) -> None:
 
 
 def folder_of(source: str) -> Path:
-    """The folder of a model: the source itself, or a copy of what lies at that URL or the hub has by that id."""
+    """The folder of a model: the source itself, or a copy of what lies at that URL or the hub has by that id.
+
+    Raises:
+        InputError: no such folder, or a link in it that leads out of it.
+    """
+    folder = _found(source)
+    # any other folder, which may be large, is told to be none
+    if (folder / CARD).is_file():
+        check_links(folder)
+    return folder
+
+
+def _found(source: str) -> Path:
     if is_url(source):
         return _fetched(source)
     if source and Path(source).is_dir():
         return Path(source)
     if source.count("/") != 1 or source.startswith((".", "/", "~")):
         raise InputError(f"no model {source!r}: give a folder that emovoz train has written, or a hub id")
-    return download(source)
+    # adapters lie in folders of their own
+    return download(source, left=())
 
 
 def _fetched(url: str) -> Path:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from emovoz.corpus.tables import csv_row
+from emovoz.errors import printable
 from emovoz.inference.segment import Segment
 
 FORMS = ("jsonl", "csv", "srt", "audacity")
@@ -42,7 +43,7 @@ def srt_cues(segments: Iterable[Segment]) -> Iterator[str]:
     [joy 0.83] ¡Qué alegría!
     """
     for number, one in enumerate(segments, 1):
-        said = f" {one.transcription}" if one.transcription else ""
+        said = f" {_in_line(one.transcription)}" if one.transcription else ""
         yield f"{number}\n{_clock(one.start)} --> {_clock(one.end)}\n[{told(one)}]{said}\n\n"
 
 
@@ -53,12 +54,17 @@ def audacity_lines(segments: Iterable[Segment]) -> Iterator[str]:
     61.500000	63.000000	joy
     """
     for one in segments:
-        yield f"{one.start:.6f}\t{one.end:.6f}\t{one.label or 'not judged'}\n"
+        yield f"{one.start:.6f}\t{one.end:.6f}\t{_in_line(one.label or 'not judged')}\n"
 
 
 def told(segment: Segment) -> str:
     """The decision and its probability."""
-    return "not judged" if segment.label is None else f"{segment.label} {segment.scores[segment.label]:.2f}"
+    return "not judged" if segment.label is None else f"{_in_line(segment.label)} {segment.scores[segment.label]:.2f}"
+
+
+def _in_line(text: str) -> str:
+    """A label or words that end no line and begin no column, whatever is in them."""
+    return printable(" ".join(text.split()))
 
 
 def _clock(seconds: float) -> str:

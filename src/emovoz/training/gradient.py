@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from pickle import UnpicklingError
 from types import MappingProxyType
 from typing import Any
 
@@ -99,7 +100,7 @@ def fit_by_gradient(
             optimizers=(optimiser_of(model, training), None),
         )
         trainer.remove_callback(PrinterCallback)
-        with closing(trainer):
+        with closing(trainer), _plain(state):
             trainer.train(resume_from_checkpoint=str(state) if state else None)
     best.restore(model)
     return head.eval(), history_of(trainer.state.log_history)
@@ -299,6 +300,18 @@ def history_of(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
             )
             costs = []
     return history
+
+
+@contextmanager
+def _plain(state: Path | None) -> Iterator[None]:
+    """Say in a sentence that torch has met something in a checkpoint that could run code; it has not read it."""
+    try:
+        yield
+    except UnpicklingError as error:
+        raise InputError(
+            f"{state}: holds something besides tensors and plain values, which is not read, for it could run any code; "
+            "leave --resume out to start afresh"
+        ) from error
 
 
 @contextmanager

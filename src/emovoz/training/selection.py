@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from emovoz import processes
-from emovoz.errors import InputError
+from emovoz.corpus.splits import TooFewClipsError
 from emovoz.inference.temperature import tempered
 from emovoz.model import EmotionHead
 from emovoz.progress import progress
@@ -78,7 +78,7 @@ def train_head(work: Work, candidates: Sequence[Candidate], *, measure: bool = F
     calibrates = needed or (recipe.closed_form and recipe.training.temperature is None)
     trials: list[Trial] = []
     if calibrates or measure:
-        with nullcontext() if needed else suppress(InputError):
+        with nullcontext() if needed else suppress(TooFewClipsError):
             trials = _trials(work, candidates)
     scores = [macro_f1(trial.targets, trial.scores.argmax(1), len(work.labels)) for trial in trials]
     # the first of the best: rounded, so that what differs by the order of a sum is equal

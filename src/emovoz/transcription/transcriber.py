@@ -61,14 +61,22 @@ class Transcriber:
             from faster_whisper import WhisperModel
         except ImportError as error:
             raise InputError("to recognise words: pip install 'emovoz[asr]'") from error
+        from emovoz.transcription.fitting import misfits
         from emovoz.transcription.models import directory_of
 
         directory = directory_of(name)
+        faults = list(misfits(directory))
+        if faults:
+            raise InputError(f"{name}: cannot be loaded as a recogniser of words ({fault})" for fault in faults)
         try:
             # all is there: nothing is asked of the hub
             model = WhisperModel(str(directory), local_files_only=True, **_placement())
-        except (RuntimeError, ValueError) as error:
+        except Exception as error:
+            # its libraries raise whatever they like, the tokenizer's an Exception
             raise InputError(f"{name}: cannot be loaded as a recogniser of words ({error})") from error
+        bands, wanted = len(model.feature_extractor.mel_filters), model.model.n_mels
+        if bands != wanted:
+            raise InputError(f"{name}: preprocessor_config.json makes {bands} mel bands, the model hears {wanted}")
         return cls(model, name, language)
 
     def __call__(self, samples: np.ndarray, language: str | None = None) -> Transcript:
