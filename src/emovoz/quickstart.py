@@ -59,5 +59,7 @@ model        {out / "model"}
 
 What next:
   {command} predict {out / "model"} some.wav --text "what is said"
+  {command} predict {out / "model"} meeting.wav --timeline
+  {command} serve {out / "model"}      (an HTTP API and a web page; needs the extra serve)
   {command} train my.csv --audio-dir my-audio --out my-model      (columns: id,label,transcription,speaker)
   {command} crossval my.csv --audio-dir my-audio --recipe speech --recipe default"""
