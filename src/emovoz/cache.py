@@ -3,10 +3,13 @@
 import os
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 
 def cache_directory() -> Path:
     """The user's cache folder for emovoz; the variable EMOVOZ_CACHE moves it."""
     moved = os.environ.get("EMOVOZ_CACHE")
-    return Path(moved) if moved else user_cache_path("emovoz")
+    if moved:
+        return Path(moved)
+    # an export reads audio where this package need not be
+    from platformdirs import user_cache_path
+
+    return user_cache_path("emovoz")
