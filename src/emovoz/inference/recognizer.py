@@ -35,6 +35,7 @@ from emovoz.inference.thresholds import decisions, threshold_faults, threshold_r
 from emovoz.inference.timeline import Timeline
 from emovoz.inference.training_data import TrainingData
 from emovoz.inference.transcribing import transcribing
+from emovoz.memory import give_back
 from emovoz.model import EmotionHead
 from emovoz.model.tuned import load_head, save_head, tuned_layers, untrained_layers
 from emovoz.recipe import RECIPE, Recipe
@@ -331,6 +332,7 @@ class Recognizer:
                     yield Prediction(clip.id, error=str(vectors))
                 else:
                     yield self._prediction(clip, vectors, limits, voice)
+            give_back()
 
     def _pooled(self, clips: Sequence[Clip]) -> list[ClipFeatures | ClipError]:
         """The pooled vectors of each clip, or why there are none; long recordings one at a time."""
