@@ -68,7 +68,7 @@ def test_a_cross_validation_in_parts_is_the_whole_one(
     crossval_part(texts, chosen, 1, 2, finished=out / "runs", folds=3, seeds=2, store=store)
     ids = run_here([Stage("second", [array.commands[1]]), report], SMALL, tmp_path / "logs")
     whole = crossval(texts, chosen, folds=3, seeds=2, store=store)
-    assert plain(json.loads((out / "results.json").read_text())) == plain(json.loads(json.dumps(whole.results)))
+    assert plain(json.loads((out / "results.json").read_text())) == plain(whole.results)
     whole.save(tmp_path / "whole")
     assert (out / "predictions.csv").read_text() == (tmp_path / "whole" / "predictions.csv").read_text()
     # nothing is left of the parts
@@ -79,8 +79,10 @@ def test_a_cross_validation_in_parts_is_the_whole_one(
     assert "training:" not in told
 
 
-def plain(results: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in results.items() if name != "seconds"}
+def plain(results: dict[str, Any]) -> Any:
+    """Without times, and without the last digits: a process of its own may have another number of threads."""
+    without = {name: value for name, value in results.items() if name != "seconds"}
+    return json.loads(json.dumps(without), parse_float=lambda digits: round(float(digits), 6))
 
 
 def test_parts_of_several_recipes_divide_all_fits_and_are_done_once(
