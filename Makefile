@@ -15,7 +15,7 @@ quickstart: $(VENV)/.installed
 	$(BIN)/emovoz quickstart
 
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_OPTIONS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
 # every case of the fault suite, of which `make test` tries a sample; some hours
 soak: $(VENV)/.installed-dev

@@ -16,6 +16,39 @@ from helpers import emovoz, write_manifest
 from served import Served, started
 from warm import Warm
 
+LONGEST = (
+    "exporting/test_export",
+    "scale/test_submit",
+    "training/test_processes",
+    "scale/test_ray_extract",
+    "faults/test_disk",
+    "training/test_resume",
+    "faults/test_kills",
+    "faults/test_determinism",
+    "encoders/test_families",
+    "scale/test_object_store",
+    "faults/test_flips",
+    "training/test_train",
+    "training/test_fitting",
+    "test_cli",
+    "test_cli_timeline",
+    "exporting/test_graphs",
+    "scale/test_ray_predict",
+    "test_published_runs",
+    "inference/test_recognizer",
+    "serve/test_web_page",
+    "serve/test_limits",
+    "faults/test_hostile_labels",
+    "test_readme",
+    "training/test_lora",
+)
+"""Files of tests that take longest. They begin first, so that no core is without work at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {f"tests/{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(LONGEST)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
