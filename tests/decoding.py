@@ -4,12 +4,13 @@ Before each file it prints its path, and after it a line: `heard SECONDS`, `refu
 largest memory it had, in megabytes.
 """
 
-import resource
 import sys
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+
+from peak import peak_megabytes
 
 RATE = 16000
 PIECE_SECONDS = 100.0
@@ -46,7 +47,7 @@ def main() -> None:
             told = f"refused {error}"
         except BaseException as error:
             told = f"failed {type(error).__name__}: {error}"
-        megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        megabytes = peak_megabytes()
         print(f"{megabytes:.0f} {' '.join(told.split())}", flush=True)
 
 

@@ -7,6 +7,8 @@ import resource
 import sys
 from pathlib import Path
 
+from peak import peak_megabytes
+
 MOST_BYTES = 16 << 30
 """Of addresses: it ends here and not the machine, where a model asks for all there is."""
 
@@ -28,7 +30,7 @@ def main() -> None:
             told = f"refused {error}"
         except BaseException as error:
             told = f"failed {type(error).__name__}: {error}"
-        megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        megabytes = peak_megabytes()
         print(f"{megabytes:.0f} {' '.join(told.split())}", flush=True)
 
 

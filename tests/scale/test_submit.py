@@ -1,13 +1,15 @@
 """Verbs as jobs: what a job array gives is what the verb gives, and what is stopped goes on."""
 
 import json
+import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import local_slurm as slurm
 from emovoz import Clip, Corpus, FeatureStore, InputError, Recipe, crossval, extract, train
@@ -77,6 +79,15 @@ def test_a_cross_validation_in_parts_is_the_whole_one(
     told = (tmp_path / "logs" / f"{ids[-1]}_0_log.err").read_text()
     assert "encoding" not in told
     assert "training:" not in told
+
+
+@pytest.fixture(autouse=True)
+def _threads_of_jobs() -> Iterator[None]:
+    """As many threads as jobs are given: with others, sums end in other digits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", before)))
+    yield
+    torch.set_num_threads(before)
 
 
 def plain(results: dict[str, Any]) -> Any:

@@ -262,7 +262,7 @@ def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
 
 def _model_checksum(metadata: Mapping[str, str]) -> int:
     # the rest of the metadata is compared with what it must be
-    return zlib.crc32(f"{metadata.get('model', '')}{metadata.get('format', '')}".encode())
+    return zlib.crc32("".join(metadata.get(name, "") for name in ("model", "format", "version")).encode())
 
 
 def _description(name: str, dtype: torch.dtype, shape: Sequence[int]) -> bytes:

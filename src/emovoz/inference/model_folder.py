@@ -107,12 +107,12 @@ def write_checksums(directory: Path) -> None:
 def as_saved(directory: Path) -> Iterator[None]:
     """What is read of a model meanwhile is as it was saved, or InputError names the files that are not.
 
-    A fault of its own that is met in a file is told rather, for it tells more.
+    A fault that is met in reading is told too, for it tells more.
     """
     try:
         yield
-    except InputError:
-        raise
+    except InputError as error:
+        raise InputError([*error.faults, *_changed(directory)]) from error
     except Exception:
         _check_files(directory)
         raise
@@ -120,22 +120,27 @@ def as_saved(directory: Path) -> Iterator[None]:
 
 
 def _check_files(directory: Path) -> None:
+    faults = _changed(directory)
+    if faults:
+        raise InputError(faults)
+
+
+def _changed(directory: Path) -> list[str]:
+    """What is said of each file that is not as it was saved."""
     path = directory / CHECKSUMS
     if not path.is_file():
-        return
+        return []
     try:
         wanted = dict(json.loads(path.read_text(encoding="utf-8"))["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged; copy the whole folder of the model again") from error
+    except (ValueError, KeyError, TypeError):
+        return [f"{path}: damaged; copy the whole folder of the model again"]
     found = _hashes(directory)
-    faults = [
+    return [
         f"{directory / name}: damaged, or changed since the model was saved; copy the whole folder of the model again "
         f"(who has changed it on purpose deletes {CHECKSUMS})"
         for name in wanted
         if found.get(name, wanted[name]) != wanted[name]
     ]
-    if faults:
-        raise InputError(faults)
 
 
 def _hashes(directory: Path) -> dict[str, str]:
