@@ -213,7 +213,7 @@ def _checksum_of(header: Mapping[str, Any], data: memoryview) -> str | None:
             first, last = entry["data_offsets"]
             value = zlib.crc32(_description(name, _DTYPES[entry["dtype"]], entry["shape"]), value)
             value = zlib.crc32(data[first:last], value)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError):
         return None
     return f"{value:08x}"
 
@@ -242,7 +242,7 @@ def _header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
         header = json.loads(file.read(length)) if start <= size else {}
         header.setdefault(_METADATA, {})
         ends = [start + entry["data_offsets"][1] for name, entry in header.items() if name != _METADATA]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError("damaged file (its header cannot be read)") from error
     if max(ends, default=start) != size:
         raise ValueError("damaged file (its length is not what its header says)")

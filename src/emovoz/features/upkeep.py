@@ -180,7 +180,8 @@ def _damaged(folder: Path, advance: Callable[[float], None]) -> Iterator[Found]:
         advance(size)
     with suppress(FileNotFoundError):
         try:
-            check_file(folder / INDEX)
+            if check_file(folder / INDEX)["__metadata__"].get("encoder") != folder.name:
+                raise ValueError("an index of another encoder")
         except ValueError as error:
             yield Found(folder / INDEX, str(error), _size(folder / INDEX))
     if lies:
