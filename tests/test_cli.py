@@ -63,7 +63,7 @@ def test_importing_emovoz_does_not_load_torch() -> None:
         (["train", "nowhere.csv", "--out", "m"], "nowhere.csv"),
         (["recipes", "spech"], "did you mean 'speech'"),
         (["predict", "no-model", "a.wav"], "no model 'no-model'"),
-        (["train", "nowhere.csv"], "--out"),
+        (["export"], "Missing argument 'model'"),
         (["fly"], "fly"),
         (["crossval", "nowhere.csv", "--set", "training.epoch=1"], "did you mean 'epochs'"),
         (["crossval", "nowhere.csv", "--resume"], "--out"),
