@@ -12,6 +12,7 @@ import pytest
 from clusters import ray_here, s3_bucket
 from emovoz import Clip, Corpus, ExportedRecognizer, Recipe, Recognizer, SpeechEncoder, TextEncoder
 from emovoz.corpus import demo_corpus, load_audio
+from faults_tried import SOAK
 from helpers import emovoz, write_manifest
 from served import Served, started
 from warm import Warm
@@ -45,7 +46,27 @@ LONGEST = (
 """Files of tests that take longest. They begin first, so that no core is without work at the end."""
 
 
+OF_THE_SOAK = (
+    "test_on_real_clips_the_embedded_encoders_are_within_a_thousandth",
+    "test_heads_fitted_by_gradient_are_exported_too[bsc-upc-3]",
+    "gives_it_alone[wav2vec 2.0 base]",
+    "gives_it_alone[MMS]",
+    "gives_it_alone[data2vec-audio]",
+    "gives_it_alone[HuBERT base]",
+    "test_a_cross_validation_in_parts_is_the_whole_one",
+    "test_a_full_disk_is_told_and_what_was_there_is_kept[crossval]",
+    "test_a_full_disk_is_told_and_what_was_there_is_kept[predict]",
+    "test_a_limit_on_the_size_of_files[crossval]",
+    "test_the_same_again_gives_the_same_bytes[sequences]",
+    "test_the_service_and_its_page_show_them_as_text",
+)
+"""Tests that take long, beside others like them that `make test` runs: `make soak` runs these."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not SOAK and item.nodeid.endswith(OF_THE_SOAK):
+            item.add_marker(pytest.mark.skip(reason="takes long: make soak runs it"))
     places = {f"tests/{name}.py": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(LONGEST)))
 
