@@ -59,6 +59,9 @@ OF_THE_SOAK = (
     "test_a_limit_on_the_size_of_files[crossval]",
     "test_the_same_again_gives_the_same_bytes[sequences]",
     "test_the_service_and_its_page_show_them_as_text",
+    "test_an_export_replaces_an_earlier_one_and_nothing_else",
+    "test_heads_fitted_by_gradient_are_exported_too[spectrogram]",
+    "test_a_run_that_is_killed_is_gone_on_with",
 )
 """Tests that take long, beside others like them that `make test` runs: `make soak` runs these."""
 
