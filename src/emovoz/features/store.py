@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from emovoz.cache import cache_directory
@@ -65,12 +66,12 @@ class FeatureStore:
     def missing(self, fingerprint: str, keys: Iterable[str], layers: Sequence[int], view: str = CLEAN) -> list[str]:
         """The keys, without repetition, of which a layer is not there; damaged shards count as not there."""
         once = list(dict.fromkeys(keys))
-        complete = self._folder(fingerprint).present(once, layers, view).all(1)
+        complete = self._present(fingerprint, once, layers, view).all(1)
         return [once[i] for i in np.flatnonzero(~complete)]
 
     def absent_layers(self, fingerprint: str, key: str, layers: Sequence[int], view: str = CLEAN) -> list[int]:
         """Which of the layers are not there."""
-        (present,) = self._folder(fingerprint).present([key], layers, view)
+        (present,) = self._present(fingerprint, [key], layers, view)
         return [layer for layer, there in zip(layers, present, strict=True) if not there]
 
     def read(self, fingerprint: str, key: str, layers: Sequence[int], view: str = CLEAN) -> Tensor:
@@ -148,6 +149,10 @@ class FeatureStore:
     def check_room(self, needed: int) -> None:
         """Raise InputError unless so many bytes fit, leaving 200 MB free, or 5 % of a disk smaller than 4 GB."""
         disk.check_room(self.root, needed)
+
+    def _present(self, fingerprint: str, keys: Sequence[str], layers: Sequence[int], view: str) -> NDArray[np.bool_]:
+        """bool [key, layer]: what is there."""
+        return self._folder(fingerprint).present(keys, layers, view)
 
     def _folder(self, fingerprint: str) -> EncoderFolder:
         if fingerprint not in self._folders:

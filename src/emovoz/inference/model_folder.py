@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ from emovoz.encoders.sources import download
 from emovoz.errors import InputError
 from emovoz.exported.card import is_export
 from emovoz.features import FrozenEncoders
-from emovoz.files import check_folder, clear_leftovers, put_in_place
+from emovoz.files import check_folder, clear_leftovers, folder_in_making, put_in_place
 from emovoz.links import check_links
 from emovoz.model import EmotionHead
 from emovoz.model.tuned import adapter_folder, tuned_layers
@@ -67,13 +65,9 @@ def _fetched(url: str) -> Path:
     state = hashlib.sha256("\n".join(f"{name} {file.state}" for name, file in files.items()).encode()).hexdigest()
     folder = cache_directory() / "models" / state[:16] / url.rstrip("/").rsplit("/", 1)[1]
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".fetched-", dir=folder.parent))
-        try:
+        with folder_in_making(folder) as scratch:
             fetch_folder(url, scratch)
             put_in_place(scratch, folder)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
     return folder
 
 

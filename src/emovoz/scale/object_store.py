@@ -5,12 +5,13 @@ encode a clip twice. What is fetched is used only where its checksum is right.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emovoz.cache import cache_directory
 from emovoz.errors import InputError
@@ -18,7 +19,7 @@ from emovoz.features.disk import check_room, locked
 from emovoz.features.encoder_folder import EncoderFolder
 from emovoz.features.index import Index, Shard, as_entries
 from emovoz.features.shards import check_shard, header_bytes, holdings_of, is_shard
-from emovoz.features.store import CLEAN, FeatureStore
+from emovoz.features.store import FeatureStore
 from emovoz.progress import progress, say
 from emovoz.remote import AT_ONCE, RemoteFile, fetch, joined, listing, read
 
@@ -43,17 +44,6 @@ class ObjectStore(FeatureStore):
         """Its URL."""
         return self.url
 
-    def missing(self, fingerprint: str, keys: Iterable[str], layers: Sequence[int], view: str = CLEAN) -> list[str]:
-        """The keys, without repetition, of which a layer is not there; shards with damaged headers count as absent."""
-        once = list(dict.fromkeys(keys))
-        complete = self._index(fingerprint).present(once, layers, view).all(1)
-        return [once[i] for i in np.flatnonzero(~complete)]
-
-    def absent_layers(self, fingerprint: str, key: str, layers: Sequence[int], view: str = CLEAN) -> list[int]:
-        """Which of the layers are not there."""
-        (present,) = self._index(fingerprint).present([key], layers, view)
-        return [layer for layer, there in zip(layers, present, strict=True) if not there]
-
     def described_room(self) -> str:
         """Where it is; what is free there, nobody can tell."""
         return self.url
@@ -70,6 +60,10 @@ class ObjectStore(FeatureStore):
     def refresh(self) -> None:
         """Ask again what is there."""
         self._indices.clear()
+
+    def _present(self, fingerprint: str, keys: Sequence[str], layers: Sequence[int], view: str) -> NDArray[np.bool_]:
+        """bool [key, layer]: what is there; shards with damaged headers count as absent."""
+        return self._index(fingerprint).present(keys, layers, view)
 
     def _index(self, fingerprint: str) -> Index:
         if fingerprint not in self._indices:
