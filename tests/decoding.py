@@ -4,13 +4,12 @@ Before each file it prints its path, and after it a line: `heard SECONDS`, `refu
 largest memory it had, in megabytes.
 """
 
-import sys
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from peak import peak_megabytes
+from one_by_one import answer_each
 
 RATE = 16000
 PIECE_SECONDS = 100.0
@@ -39,16 +38,7 @@ def heard(path: Path) -> float:
 def main() -> None:
     from emovoz.errors import ClipError
 
-    for name in sys.stdin:
-        path = Path(name.rstrip("\n"))
-        try:
-            told = f"heard {heard(path):.3f}"
-        except ClipError as error:
-            told = f"refused {error}"
-        except BaseException as error:
-            told = f"failed {type(error).__name__}: {error}"
-        megabytes = peak_megabytes()
-        print(f"{megabytes:.0f} {' '.join(told.split())}", flush=True)
+    answer_each(lambda path: f"heard {heard(path):.3f}", ClipError)
 
 
 if __name__ == "__main__":

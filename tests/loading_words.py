@@ -3,13 +3,9 @@
 For each it prints its largest memory so far, in megabytes, and `heard`, `refused REASON` or `failed ERROR`.
 """
 
-import resource
-import sys
+from pathlib import Path
 
-from peak import peak_megabytes
-
-MOST_BYTES = 16 << 30
-"""Of addresses: it ends here and not the machine, where a model asks for all there is."""
+from one_by_one import answer_each, limit_addresses
 
 
 def main() -> None:
@@ -20,17 +16,13 @@ def main() -> None:
     audio = demo_corpus().clips[0].audio
     assert audio is not None
     samples = load_audio(audio)
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
-    for name in sys.stdin:
-        try:
-            Transcriber.load(name.rstrip("\n"), "es")(samples)
-            told = "heard ."
-        except InputError as error:
-            told = f"refused {error}"
-        except BaseException as error:
-            told = f"failed {type(error).__name__}: {error}"
-        megabytes = peak_megabytes()
-        print(f"{megabytes:.0f} {' '.join(told.split())}", flush=True)
+
+    def heard(folder: Path) -> str:
+        Transcriber.load(str(folder), "es")(samples)
+        return "heard ."
+
+    limit_addresses()
+    answer_each(heard, InputError)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,13 @@ import re
 import select
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from peak import peak_megabytes
+
+MOST_BYTES = 16 << 30
+"""Of addresses."""
 SAID = re.compile(r"\d+ (heard|loaded|refused|failed) ")
 
 
@@ -35,6 +39,30 @@ def told_of(script: str, paths: Sequence[Path], seconds: float = 20.0) -> Iterat
         yield f"0 printed {line.strip()!r}" if line else f"0 {died}"
         process = _listener(script)
     process.communicate()
+
+
+def answer_each(judge: Callable[[Path], str], refusal: type[Exception]) -> None:
+    """Be that process: of every path on stdin print the largest memory so far, and what came of it.
+
+    Args:
+        judge: says in a word or two what it has done with a path.
+        refusal: what it raises where it refuses one: `refused REASON`; where anything else is raised, `failed ERROR`.
+    """
+    for name in sys.stdin:
+        try:
+            told = judge(Path(name.rstrip("\n")))
+        except refusal as error:
+            told = f"refused {error}"
+        except BaseException as error:
+            told = f"failed {type(error).__name__}: {error}"
+        print(f"{peak_megabytes():.0f} {' '.join(told.split())}", flush=True)
+
+
+def limit_addresses() -> None:
+    """End this process and not the machine, where it asks for all memory there is."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
 
 
 def _listener(script: str) -> "subprocess.Popen[str]":
