@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from clusters import ray_here, s3_bucket
 from emovoz import Clip, Corpus, ExportedRecognizer, Recipe, Recognizer, SpeechEncoder, TextEncoder
@@ -62,6 +63,12 @@ OF_THE_SOAK = (
     "test_an_export_replaces_an_earlier_one_and_nothing_else",
     "test_heads_fitted_by_gradient_are_exported_too[spectrogram]",
     "test_a_run_that_is_killed_is_gone_on_with",
+    "test_the_lines_are_those_of_one_process",
+    "test_a_published_run_trains_and_predicts[bsc-upc-1]",
+    "test_a_published_run_trains_and_predicts[bsc-upc-4]",
+    "test_a_published_run_trains_and_predicts[bsc-upc-5]",
+    "gives_it_alone[RoBERTa]",
+    "gives_it_alone[XLM-RoBERTa]",
 )
 """Tests that take long, beside others like them that `make test` runs: `make soak` runs these."""
 
@@ -74,10 +81,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(LONGEST)))
 
 
+@pytest.fixture(scope="session")
+def of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of the tests, in which the processes that share it make things once for all of them."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _own_cache(of_this_run: Path) -> None:
     """Nothing of the user's cache is read or written."""
-    os.environ["EMOVOZ_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["EMOVOZ_CACHE"] = str(of_this_run / "cache")
 
 
 @pytest.fixture
@@ -178,12 +194,14 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def quickstart(of_this_run: Path) -> Path:
     """What `emovoz quickstart` leaves: model, results and report."""
-    out = tmp_path_factory.mktemp("quickstart") / "out"
-    done = emovoz("quickstart", "--out", str(out))
-    assert done.returncode == 0, done.stderr
-    (out / "printed.txt").write_text(done.stdout)
+    out = of_this_run / "quickstart"
+    with FileLock(of_this_run / "quickstart.lock"):
+        if not (out / "printed.txt").is_file():
+            done = emovoz("quickstart", "--out", str(out))
+            assert done.returncode == 0, done.stderr
+            (out / "printed.txt").write_text(done.stdout)
     return out
 
 

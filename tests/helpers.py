@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import torch
 
 from emovoz import InputError, Recipe
 from emovoz.training.checkpoints import SECONDS
-from warm import Warm
+from warm import Warm, warm_command
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Real data beside the project; tests that need it skip where it is absent."""
@@ -60,14 +62,22 @@ def _seen_by_imports() -> dict[str, str]:
 _SEEN_AT_FIRST = _seen_by_imports()
 
 
-def commands_in(folder: Path) -> Path:
-    """A new folder there for the path of examples: `emovoz`, and the `python` that has it."""
+@contextmanager
+def commands_in(folder: Path, **settings: str) -> Iterator[dict[str, str]]:
+    """The environment for examples that are run in a folder: `emovoz`, and the `python` and `torchrun` that have it.
+
+    Args:
+        folder: a new folder `bin` is made in it.
+        settings: variables that are set.
+    """
     commands = folder / "bin"
     commands.mkdir()
-    for name, beginning in {"emovoz": '-c "from emovoz.cli import main; main()"', "python": ""}.items():
+    for name, beginning in {"python": "", "torchrun": "-m torch.distributed.run"}.items():
         (commands / name).write_text(f'#!/bin/sh\nexec {sys.executable} {beginning} "$@"\n')
         (commands / name).chmod(0o755)
-    return commands
+    environment = {**os.environ, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", **settings}
+    with warm_command(commands / "emovoz", environment):
+        yield environment
 
 
 def json_lines(text: str) -> list[dict[str, Any]]:

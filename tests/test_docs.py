@@ -51,11 +51,11 @@ def test_every_document_is_in_the_contents() -> None:
 
 def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8"), re.DOTALL)
-    path = f"{commands_in(tmp_path)}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-e", "-c", "\n".join(blocks)],
-        cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    with commands_in(tmp_path) as environment:
+        done = subprocess.run(
+            ["bash", "-e", "-c", "\n".join(blocks)],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(blocks) >= 6
     for made in ("audit/audit.html", "my-model/recipe.yaml", "results/report.html", "compared/results.json"):

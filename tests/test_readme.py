@@ -1,12 +1,12 @@
 """The README's examples, run as they stand in a folder that holds what they name."""
 
-import os
 import re
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +20,17 @@ from helpers import commands_in, json_lines, write_manifest
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 SERVE = [block for block in BLOCKS if block.startswith(("emovoz serve", "curl"))]
-SHELL = [block for block in BLOCKS if block.startswith("emovoz") and block not in SERVE]
+ON_A_CLUSTER = [block for block in BLOCKS if "s3://bucket" in block]
+"""Run on an S3 server and a Ray of their own, in tests/scale."""
+SHELL = [block for block in BLOCKS if block.startswith("emovoz") and block not in (*SERVE, *ON_A_CLUSTER)]
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory, demo: Corpus, tiny_whisper: Path) -> Path:
-    """What the README names: tables, folders and recordings; `emovoz` on the path; a hub model in the hub's cache."""
+    """What the README names: tables, folders and recordings; a hub model in the hub's cache."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "my-audio").mkdir()
     (folder / "recordings").mkdir()
@@ -44,7 +48,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, demo: Corpus, tiny_whisp
     spoken = [load_audio(clip.audio) for clip in parts["held-out.csv"][:3] if isinstance(clip.audio, Path)]
     pause = np.zeros(16000, np.float32)
     soundfile.write(folder / "meeting.wav", np.concatenate([part for one in spoken for part in (one, pause)]), 16000)
-    commands_in(folder)
     cached = folder / "hub" / "models--openai--whisper-small"
     shutil.copytree(tiny_whisper, cached / "snapshots" / "0")
     (cached / "refs").mkdir()
@@ -52,24 +55,26 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, demo: Corpus, tiny_whisp
     return folder
 
 
-def run(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def environment(workspace: Path) -> Iterator[dict[str, str]]:
+    """`emovoz` on the path."""
+    with commands_in(workspace, HF_HUB_CACHE=str(workspace / "hub"), HF_HUB_OFFLINE="1") as variables:
+        yield variables
 
 
-def environment(folder: Path) -> dict[str, str]:
-    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    settings = {
-        "PATH": path,
-        "HF_HUB_CACHE": str(folder / "hub"),
-        "HF_HUB_OFFLINE": "1",
-        "EMOVOZ_CACHE": str(folder / "cache"),
-    }
-    return {**os.environ, **settings}
+@pytest.fixture
+def run(workspace: Path, environment: dict[str, str]) -> Run:
+    """Run a command in the workspace."""
+
+    def ended(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, check=False)
+
+    return ended
 
 
-def test_the_examples_of_the_command_line(workspace: Path) -> None:
+def test_the_examples_of_the_command_line(workspace: Path, run: Run) -> None:
     for block in SHELL:
-        done = run(workspace, ["bash", "-e", "-c", block])
+        done = run("bash", "-e", "-c", block)
         assert done.returncode == 0, f"{block}\n{done.stderr}"
     labelled = json_lines((workspace / "emotions.jsonl").read_text())
     assert [line["id"] for line in labelled] == sorted(path.name for path in (workspace / "recordings").iterdir())
@@ -82,25 +87,26 @@ def test_the_examples_of_the_command_line(workspace: Path) -> None:
     assert (workspace / "meeting.srt").read_text(encoding="utf-8").count(" --> ") == 3
 
 
-def test_the_examples_of_python(workspace: Path) -> None:
+def test_the_examples_of_python(run: Run) -> None:
     for block in PYTHON:
-        done = run(workspace, [sys.executable, "-c", block])
+        done = run("python", "-c", block)
         assert done.returncode == 0, f"{block}\n{done.stderr}"
         assert done.stdout.count(".ogg") >= 3
 
 
-def test_the_service(workspace: Path, quickstart: Path) -> None:
+def test_the_service(workspace: Path, environment: dict[str, str], run: Run, quickstart: Path) -> None:
     if not (workspace / "my-model").is_dir():
         shutil.copytree(quickstart / "model", workspace / "my-model")
     serve, ask = SERVE
+    program, *arguments = shlex.split(serve, comments=True)
+    # a process of its own, which can be told to end
     with subprocess.Popen(
-        [*shlex.split(serve, comments=True), "--port", "0"],
-        cwd=workspace, env=environment(workspace), executable=str(workspace / "bin" / "emovoz"),
-        stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", program, *arguments, "--port", "0"],
+        cwd=workspace, env=environment, stderr=subprocess.PIPE, text=True,
     ) as service:  # fmt: skip
         assert service.stderr is not None
         address = next(found.group() for line in service.stderr if (found := re.search(r"http://\S+", line)))
-        done = run(workspace, ["bash", "-e", "-c", ask.replace("http://127.0.0.1:8000", address)])
+        done = run("bash", "-e", "-c", ask.replace("http://127.0.0.1:8000", address))
         service.terminate()
     (line,) = json_lines(done.stdout)
     assert line["label"] in line["scores"]

@@ -1,6 +1,7 @@
 """Runs of the command line, each forked from a process that has imported everything: the verb's own code, without 4 s.
 
-Run as a script by `Warm`: reads a JSON object a line on stdin, answers with one a line.
+Run as a script by `Warm`: reads a JSON object a line on stdin, answers with one a line. By `warm_command`: the same
+over a socket, for an `emovoz` that a shell can call.
 """
 
 import gc
@@ -8,12 +9,14 @@ import importlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +85,66 @@ class Warm:
         self._process.wait(60)
 
 
+CALLER = """#!{python} -SE
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as there:
+    there.connect({address!r})
+    place = {{"folder": os.getcwd(), "environment": dict(os.environ), "scratch": {scratch!r}}}
+    asked = {{"arguments": sys.argv[1:], **place}}
+    socket.send_fds(there, [json.dumps(asked).encode()], [0, 1, 2])
+    there.shutdown(socket.SHUT_WR)
+    sys.exit(int(there.recv(100)))
+"""
+
+
+@contextmanager
+def warm_command(path: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """An executable that is called as `emovoz` is and forks its runs from one process; it is there until the end.
+
+    Args:
+        path: of the new file; a folder `warm` is made beside it.
+        environment: variables of that process, by which libraries go as they are imported.
+    """
+    scratch = path.parent / "warm"
+    scratch.mkdir()
+    address = str(scratch / "socket")
+    process = subprocess.Popen(
+        [sys.executable, __file__, "20", address], env={**environment, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE
+    )
+    assert process.stdout
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        path.write_text(CALLER.format(python=sys.executable, address=address, scratch=str(scratch)))
+        path.chmod(0o755)
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _answer(address: str) -> None:
+    _import_everything()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen()
+        print("ready", flush=True)
+        while True:
+            caller, _ = listening.accept()
+            with caller:
+                told, handles, *_ = socket.recv_fds(caller, 2**20, 3)
+                while part := caller.recv(2**20):
+                    told += part
+                asked = json.loads(told)
+                child = os.fork()
+                if not child:
+                    _become(asked, handles)
+                for handle in handles:
+                    os.close(handle)
+                code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                _import(Path(asked["scratch"]) / "modules.txt")
+                caller.sendall(str(code % 256).encode())
+
+
 def _serve() -> None:
     _import_everything()
     for line in sys.stdin:
@@ -109,18 +172,19 @@ def _kill(child: int) -> None:
         os.killpg(child, signal.SIGKILL)
 
 
-def _become(asked: dict[str, Any]) -> None:
-    """Be the command line, and end as it ends."""
+def _become(asked: dict[str, Any], handles: Sequence[int] = ()) -> None:
+    """Be the command line, and end as it ends; with somebody's stdin, stdout and stderr, or with those it is told."""
     code: Any = 1
     scratch = Path(asked["scratch"])
     try:
         with suppress(OSError):
             os.setpgid(0, 0)
         (scratch / "out.txt").unlink(missing_ok=True)
-        _redirect(1, asked.get("stdout", str(scratch / "out.txt")))
-        _redirect(2, str(scratch / "err.txt"))
-        os.dup2(os.open(asked.get("stdin", os.devnull), os.O_RDONLY), 0)
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+        if not handles:
+            write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            places = (asked.get("stdin", os.devnull), asked.get("stdout", str(scratch / "out.txt")))
+            handles = [os.open(places[0], os.O_RDONLY), *(os.open(p, write) for p in (places[1], scratch / "err.txt"))]
+        _speak_through(handles)
         os.chdir(asked.get("folder", "."))
         os.environ.update(asked.get("environment", {}))
         sys.argv = ["emovoz", *asked["arguments"]]
@@ -155,15 +219,14 @@ def _import(modules: Path) -> None:
         gc.freeze()
 
 
-def _redirect(number: int, path: str) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(handle, number)
-    os.close(handle)
-    stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    if number == 1:
-        sys.stdout = stream
-    else:
-        sys.stderr = stream
+def _speak_through(handles: Sequence[int]) -> None:
+    for number, handle in enumerate(handles):
+        os.dup2(handle, number)
+        os.close(handle)
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+        for number, mode in enumerate("rww")
+    )
 
 
 def _suffer(asked: dict[str, Any]) -> None:
@@ -251,4 +314,7 @@ def _import_everything() -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    if sys.argv[2:]:
+        _answer(sys.argv[2])
+    else:
+        _serve()

@@ -60,7 +60,7 @@ def test_a_long_recording_has_the_scores_of_its_features_at_once(model: Path, tm
 
 def test_memory_does_not_grow_with_the_recording(model: Path, tiny_whisper: Path, tmp_path: Path) -> None:
     peaks: dict[str, list[float]] = {"predict": [], "extract": []}
-    for minutes in (4, 24):
+    for minutes in (3, 15):
         path = recording(tmp_path / f"{minutes}.wav", minutes)
         (tmp_path / f"{minutes}.csv").write_text(f"id\n{path.name}\n")
         start = "from emovoz import *; from emovoz.features import FrozenEncoders; "
@@ -73,9 +73,9 @@ def test_memory_does_not_grow_with_the_recording(model: Path, tiny_whisper: Path
         )
         peaks["predict"].append(peak_megabytes(start + predict))
         peaks["extract"].append(peak_megabytes(start + extract_it))
-    # 20 minutes more are 154 MB of samples at 32 kHz in two channels, and 17 MB of features
+    # 12 minutes more are 92 MB of samples at 32 kHz in two channels, and 10 MB of features
     for verb, (short, long) in peaks.items():
-        assert long - short < 60, f"{verb}: {short:.0f} MB for 4 minutes, {long:.0f} MB for 24"
+        assert long - short < 45, f"{verb}: {short:.0f} MB for 3 minutes, {long:.0f} MB for 15"
 
 
 def test_the_command_line_says_how_long_it_was_and_names_one_that_is_cut(model: Path, tmp_path: Path) -> None:

@@ -125,6 +125,7 @@ def test_words_can_be_added_to_what_was_dropped_and_belong_to_nothing_else(visit
 @pytest.mark.parametrize("visit", [{"color_scheme": "dark"}], indirect=True)
 def test_an_example_is_judged_and_explained_by_keyboard_alone_in_the_dark(visit: Visit, server: Server) -> None:
     page = visit.page
+    expect(page.locator("button", has_text="Record").first).to_be_visible()
     reached: list[str] = []
     while not reached or reached[-1] != "Joy":
         page.keyboard.press("Tab")

@@ -19,6 +19,7 @@ from emovoz.training import Fitted, fit
 from emovoz.training.tracking import Run, check_tracker
 from fits import examples, head, tensors
 from helpers import emovoz
+from served import until
 from training_events import events
 
 TRAINING = Training(epochs=3, batch_size=10, validate_every=2, learning_rate=0.01)
@@ -78,6 +79,8 @@ def test_wandb_keeps_a_run_offline_that_can_be_read(tmp_path: Path, untold: Fitt
     told = fitted("wandb", tmp_path / "runs", project="voices", account="the-lab")
     assert same(told, untold)
     (run,) = (tmp_path / "runs" / "wandb").glob("offline-run-*/run-*.wandb")
+    # it is written by a process of its own
+    until(lambda: _wandb_file(run)[1] is not None)
     rows, about, config = _wandb_file(run)
     assert (about.project, about.entity, about.display_name) == ("voices", "the-lab", "mine-seed0")
     assert config["training.optimiser"] == "adamw"
