@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from emovoz.model.config import NGRAMS, EmotionHeadConfig
+from emovoz.model.config import NGRAMS, HeadConfig
 from emovoz.model.fusion import Part, absent_vectors
 
 
@@ -174,7 +174,7 @@ class TfIdf(nn.Module):
         return self.weight * normalize(vectors * self.idf, dim=1)
 
 
-def join_of(config: EmotionHeadConfig, dims: Mapping[str, int]) -> Join:
+def join_of(config: HeadConfig, dims: Mapping[str, int]) -> Join:
     """The join that the settings name, for parts of these widths; by default they stand side by side."""
     if config.fusion == "pooled_attention":
         return AttentionJoin(dims, standardise=config.standardise)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emovoz.model.config import EmotionHeadConfig
+from emovoz.model.config import HeadConfig
 from emovoz.sequence import MaskedSequence
 
 ATTENTION_WIDTH = 128
@@ -306,7 +306,7 @@ _MULTI_HEAD_POOLINGS = {
 }
 
 
-def pooling_of(config: EmotionHeadConfig, dim: int) -> Pooling:
+def pooling_of(config: HeadConfig, dim: int) -> Pooling:
     """The pooling that the settings name, for frames of this width."""
     if config.pooling in _MULTI_HEAD_POOLINGS:
         return _MULTI_HEAD_POOLINGS[config.pooling](dim, config.pooling_heads)
