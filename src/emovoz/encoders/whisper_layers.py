@@ -41,7 +41,7 @@ class WhisperLayers(nn.Module):
         width = config.d_model
         self.conv1 = nn.Conv1d(config.num_mel_bins, width, 3, padding=1)
         self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
-        # random values, though no memory is to hold them, would cost torch a second for its compiler
+        # so that no random values are drawn: for tensors without values torch would import its compiler for a second
         self.embed_positions = nn.Embedding.from_pretrained(torch.empty(config.max_source_positions, width))
         self.layers = nn.ModuleList(WhisperBlock(config) for _ in range(config.encoder_layers))
         self.layer_norm = nn.LayerNorm(width)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emovoz.model.config import NGRAMS, HeadConfig
+from emovoz.model.initial import small_random
 from emovoz.model.pooling import MeanPooling, Pooling, pooling_of
 from emovoz.model.sequence_layer import MultiHeadAttention, NoLayer, SequenceLayer, sequence_layer_of
 from emovoz.sequence import MaskedSequence
@@ -191,7 +192,7 @@ def fusion_of(config: HeadConfig, dims: Mapping[str, int]) -> Fusion:
 def absent_vectors(dims: Mapping[str, int]) -> nn.ParameterDict:
     """A learned vector near zero in the place of each modality that a clip may lack; none where there is but one."""
     several = len(dims) > 1
-    return nn.ParameterDict({name: torch.randn(dim) * 0.02 for name, dim in dims.items()} if several else {})
+    return nn.ParameterDict({name: small_random(dim) for name, dim in dims.items()} if several else {})
 
 
 def _out_dims(layers: nn.ModuleDict) -> dict[str, int]:
