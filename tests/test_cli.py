@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from emovoz import Corpus, Recipe
+from exports import recognizer_of
 from helpers import emovoz, json_lines, write_manifest
 
 
@@ -55,6 +56,34 @@ def test_importing_emovoz_does_not_load_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "Recognizer" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["model.pooling=attention", "model.standardise=false", "training.method=gradient", "selection.grid={}"],
+    ],
+    ids=["closed form", "gradient"],
+)
+def test_predicting_from_speech_waits_neither_for_transformers_nor_for_the_compiler_of_torch(
+    settings: list[str], demo: Corpus, tmp_path: Path
+) -> None:
+    recognizer, audio = recognizer_of("speech", *settings), str(demo.clips[0].audio)
+    recognizer.save_pretrained(tmp_path / "model")
+    script = """
+import sys
+from emovoz.cli import main
+try:
+    main()
+finally:
+    print(*sorted({"transformers", "torch._dynamo", "sklearn", "pandas", "scipy"} & set(sys.modules)), file=sys.stderr)
+"""
+    command = [sys.executable, "-c", script, "predict", str(tmp_path / "model"), audio]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == "1 judged\n\n"
+    (line,) = json_lines(done.stdout)
+    assert line["scores"] == pytest.approx(recognizer.predict(audio)[0].scores, abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from emovoz.model.config import EmotionHeadConfig
+    from emovoz.model.config import HeadConfig
     from emovoz.settings import Model
 
 EQUAL_WIDTHS = ("time", "time_after", "cross_attention")
@@ -13,7 +13,7 @@ HEADED = ("multi_head_attention", "reduced_multi_head_attention", "transformer")
 """Sequence layers that have heads."""
 
 
-def branch_widths(model: "Model | EmotionHeadConfig", widths: Mapping[str, int]) -> dict[str, int]:
+def branch_widths(model: "Model | HeadConfig", widths: Mapping[str, int]) -> dict[str, int]:
     """Width that each branch is brought to, from those of its frames.
 
     >>> from emovoz.settings import Model
@@ -25,7 +25,7 @@ def branch_widths(model: "Model | EmotionHeadConfig", widths: Mapping[str, int])
     return dict.fromkeys(widths, max(widths.values())) if model.fusion in EQUAL_WIDTHS else dict(widths)
 
 
-def indivisible(model: "Model | EmotionHeadConfig", widths: Mapping[str, int]) -> Iterator[str]:
+def indivisible(model: "Model | HeadConfig", widths: Mapping[str, int]) -> Iterator[str]:
     """What heads do not divide, as a sentence each.
 
     Args:
@@ -40,7 +40,7 @@ def indivisible(model: "Model | EmotionHeadConfig", widths: Mapping[str, int]) -
         yield from _indivisible(model, width)
 
 
-def _indivisible(model: "Model | EmotionHeadConfig", width: int) -> Iterator[str]:
+def _indivisible(model: "Model | HeadConfig", width: int) -> Iterator[str]:
     if splits_width(model) and width % model.sequence_heads:
         yield _sentence("sequence_heads", model.sequence_heads, width, f"model.sequence {model.sequence}")
         return
@@ -52,7 +52,7 @@ def _indivisible(model: "Model | EmotionHeadConfig", width: int) -> Iterator[str
         yield _sentence("pooling_heads", model.pooling_heads, width, f"model.pooling {model.pooling}")
 
 
-def splits_width(model: "Model | EmotionHeadConfig") -> bool:
+def splits_width(model: "Model | HeadConfig") -> bool:
     """Whether the heads of the sequence layer are slices of the width."""
     whole = model.sequence == "multi_head_attention" and model.sequence_head_width == "whole"
     return model.sequence in HEADED and not whole

@@ -1,19 +1,32 @@
 """The Whisper encoder: equal to the library's own, exact in batches, whole over long clips."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import WhisperFeatureExtractor, WhisperModel
+from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperModel
+from transformers.audio_utils import mel_filter_bank
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from emovoz import InputError, SpeechEncoder
 from emovoz.encoders import load_speech_encoder
+from emovoz.encoders.fingerprint import weights_digest
 from emovoz.encoders.log_mel import log_mel, mel_filters
+from emovoz.encoders.packed import pack, unpacked
+from emovoz.encoders.sources import directory_of, locate
 from helpers import relative_gap
 
 RATE = 16000
+
+
+@pytest.mark.parametrize(("bands", "fft"), [(80, 400), (128, 400), (80, 2048)])
+def test_mel_filters_are_those_of_the_library_to_the_bit(bands: int, fft: int) -> None:
+    theirs = mel_filter_bank(1 + fft // 2, bands, 0.0, RATE / 2, RATE, norm="slaney", mel_scale="slaney")
+    np.testing.assert_array_equal(mel_filters(bands, fft).numpy(), theirs.T.astype(np.float32))
 
 
 def test_log_mel_is_that_of_the_library(speech_samples: np.ndarray) -> None:
@@ -28,9 +41,11 @@ def test_thirty_seconds_give_the_hidden_states_of_transformers(
 ) -> None:
     samples = speech_samples[: 30 * RATE]
     mel = log_mel(torch.from_numpy(samples), mel_filters(80))[None]
-    model = whisper.model  # type: ignore[attr-defined]
+    model = WhisperEncoder.from_pretrained(directory_of(locate("whisper-base")), dtype=torch.float32).eval()
+    # laid out as ours is, for the last layer makes much of another rounding
+    pack(model.requires_grad_(False))
     with torch.inference_mode():
-        theirs = torch.stack(model(mel.to(model.device), output_hidden_states=True).hidden_states)[:, 0].cpu()
+        theirs = torch.stack(model(mel, output_hidden_states=True).hidden_states)[:, 0]
     ours = whisper.encode_each([samples])[0].cpu()
     assert ours.shape == (7, 1500, 512)
     assert relative_gap(ours, theirs) <= 1e-5
@@ -87,6 +102,61 @@ def test_the_fingerprint_is_of_the_values_not_of_the_packaging(tiny_whisper: Pat
     WhisperModel.from_pretrained(tiny_whisper).encoder.save_pretrained(tmp_path / "encoder-alone")
     fingerprint = load_speech_encoder(str(tiny_whisper)).fingerprint
     assert load_speech_encoder(str(tmp_path / "encoder-alone")).fingerprint == fingerprint
+
+
+def test_the_fingerprint_of_the_packaged_weights_is_what_stored_features_are_kept_under(whisper: SpeechEncoder) -> None:
+    assert whisper.kindred["float32"] == "da08d8d24803087ed55e0f88ed4dd44b"
+
+
+def test_the_tensors_are_those_of_transformers_by_name_and_value(tiny_whisper: Path) -> None:
+    ours = unpacked(load_speech_encoder(str(tiny_whisper))).model
+    assert weights_digest(ours) == weights_digest(WhisperModel.from_pretrained(tiny_whisper).encoder)
+
+
+def test_weights_in_several_files_are_the_same_encoder(tiny_whisper: Path, tmp_path: Path) -> None:
+    whole = WhisperForConditionalGeneration.from_pretrained(tiny_whisper)
+    whole.save_pretrained(tmp_path, max_shard_size="20KB")
+    assert len([*tmp_path.glob("*.safetensors")]) > 5
+    assert load_speech_encoder(str(tmp_path)).fingerprint == load_speech_encoder(str(tiny_whisper)).fingerprint
+
+
+def test_a_configuration_tells_only_what_is_not_usual(tiny_whisper: Path, tmp_path: Path) -> None:
+    """As those of checkpoints on the hub, which leave out what the library of their time took for granted."""
+    told = json.loads((tiny_whisper / "config.json").read_text())
+    usual = {"num_mel_bins": 80, "max_source_positions": 1500, "activation_function": "gelu"}
+    assert {name: told.pop(name) for name in usual} == usual
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    (tmp_path / "model.safetensors").symlink_to(tiny_whisper / "model.safetensors")
+    assert load_speech_encoder(str(tmp_path)).fingerprint == load_speech_encoder(str(tiny_whisper)).fingerprint
+
+
+def test_an_activation_that_is_not_gelu_is_that_of_the_library(tmp_path: Path, speech_samples: np.ndarray) -> None:
+    sizes: dict[str, Any] = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 24}
+    model = WhisperEncoder(WhisperConfig(**sizes, activation_function="relu")).eval()
+    model.save_pretrained(tmp_path)
+    mel = log_mel(torch.from_numpy(speech_samples[: 30 * RATE]), mel_filters(80))[None]
+    with torch.inference_mode():
+        theirs = torch.stack(model(mel, output_hidden_states=True).hidden_states)[:, 0]
+    ours = load_speech_encoder(str(tmp_path)).encode_each([speech_samples[: 30 * RATE]])[0].cpu()
+    assert relative_gap(ours, theirs) <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"encoder_attention_heads": 5}, "5 heads do not divide a width of 32"),
+        ({"d_model": "wide"}, "d_model: .*integer"),
+        ({"activation_function": "none such"}, "none such"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_told(
+    tiny_whisper: Path, tmp_path: Path, values: dict[str, object], told: str
+) -> None:
+    sound = json.loads((tiny_whisper / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**sound, **values}))
+    (tmp_path / "model.safetensors").symlink_to(tiny_whisper / "model.safetensors")
+    with pytest.raises(InputError, match=told):
+        load_speech_encoder(str(tmp_path))
 
 
 def test_weights_of_another_precision_are_another_encoder(tiny_whisper: Path, tmp_path: Path) -> None:

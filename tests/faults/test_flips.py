@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def state_of(recognizer: Recognizer) -> Any:
     weights = {name: tensor.tolist() for name, tensor in recognizer.head.state_dict().items()}
     decides = (recognizer.labels, recognizer.temperature, recognizer.thresholds)
     recipe = recognizer.recipe.model_dump_json(exclude={"name", "description"})
-    return weights, decides, recipe, recognizer.head.config.to_json_string()
+    return weights, decides, recipe, asdict(recognizer.head.config)
 
 
 @pytest.mark.parametrize("kind", ["checkpoint.json", "*.safetensors", "optimizer.pt", "*"])

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from emovoz import InputError, Recipe, Recognizer
 from emovoz.features import FrozenEncoders
 from emovoz.model import EmotionHead, EmotionHeadConfig
-from emovoz.model.tuned import TunedHead, untrained_layers
+from emovoz.model.saved import untrained_layers
+from emovoz.model.tuned import TunedHead
 from exports import LABELS, tiny
 from faults_tried import tally
 from hostile import GIANT, pickle_that_writes, tensors

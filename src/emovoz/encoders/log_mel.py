@@ -12,18 +12,22 @@ CEILING = 8.0
 
 def mel_filters(bands: int, fft: int = WINDOW) -> Tensor:
     """Mel filter bank [band, frequency] for a Fourier transform of `fft` points: Slaney scale and norm, 0 to 8 kHz."""
-    from transformers.audio_utils import mel_filter_bank
+    corners = _hertz(np.linspace(0.0, _mel(SAMPLE_RATE / 2), bands + 2))
+    slopes = corners - np.linspace(0, SAMPLE_RATE // 2, 1 + fft // 2)[:, None]
+    widths = np.diff(corners)
+    triangles = np.maximum(0.0, np.minimum(-slopes[:, :-2] / widths[:-1], slopes[:, 2:] / widths[1:]))
+    triangles *= 2.0 / (corners[2:] - corners[:-2])
+    return torch.from_numpy(np.ascontiguousarray(triangles.T)).float()
 
-    filters = mel_filter_bank(
-        num_frequency_bins=1 + fft // 2,
-        num_mel_filters=bands,
-        min_frequency=0.0,
-        max_frequency=SAMPLE_RATE / 2,
-        sampling_rate=SAMPLE_RATE,
-        norm="slaney",
-        mel_scale="slaney",
-    )
-    return torch.from_numpy(np.ascontiguousarray(filters.T)).float()
+
+def _mel(hertz: float) -> float:
+    """Slaney's scale above 1 kHz, where it is logarithmic."""
+    return 15.0 + np.log(hertz / 1000.0) * (27.0 / np.log(6.4))
+
+
+def _hertz(mels: np.ndarray) -> np.ndarray:
+    """Back from Slaney's scale: 200/3 Hz a mel up to 1 kHz, then 27 mels for every factor of 6.4."""
+    return np.where(mels < 15.0, 200.0 * mels / 3.0, 1000.0 * np.exp(np.log(6.4) / 27.0 * (mels - 15.0)))
 
 
 def log_mel(samples: Tensor, filters: Tensor) -> Tensor:

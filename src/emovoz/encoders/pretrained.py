@@ -1,7 +1,7 @@
 """Loading a transformers module from a local directory: strictly, without pickle or foreign code."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from logging import CRITICAL
 from pathlib import Path
@@ -11,10 +11,7 @@ import torch
 
 from emovoz.encoders.placement import PRECISION
 from emovoz.errors import InputError
-
-MOST_LAYERS = 1000
-SPARE_VALUES = 50_000_000
-"""That a module may have beyond those in its files: tables that it computes itself."""
+from emovoz.weights import refuse_deep, refuse_faulty, refuse_giant, told_of
 
 
 def load_frozen(kind: Any, directory: Path, device: torch.device, **options: Any) -> Any:
@@ -30,7 +27,6 @@ def load_strictly(
     directory: Path,
     *,
     alone: bool = True,
-    rename: Mapping[str, str] | None = None,
     optional: tuple[str, ...] = (),
     **options: Any,
 ) -> Any:
@@ -41,70 +37,39 @@ def load_strictly(
         directory: what `save_pretrained` wrote.
         alone: whether the file may hold nothing else; otherwise parts that the module does not have (the head of
             its training, a decoder) are left out, while an extra tensor within a part that it has is still a fault.
-        rename: patterns of tensor names in the file, and what replaces them.
         optional: beginnings of names that may be missing in the file, of parts that the caller leaves out.
         options: passed on to `from_pretrained`.
 
     Raises:
         InputError: no safetensors file, or tensors that are missing, extra or of another shape, each by name.
     """
-    _refuse_giants(kind, directory)
-    try:
-        with quiet_transformers():
-            model, report = kind.from_pretrained(
-                directory,
-                key_mapping=dict(rename or {}) or None,
-                dtype=PRECISION,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                **options,
-            )
-    except Exception as error:  # the library meets whatever somebody wrote into the files
-        raise InputError(f"{directory}: the weights cannot be loaded: {str(error).strip()}") from error
-    extra = [name for name in sorted(report["unexpected_keys"]) if alone or _within(model, name)]
-    missing = [name for name in sorted(report["missing_keys"]) if not name.startswith(optional)]
-    faults = [
-        *(f"tensor {name} is missing" for name in missing),
-        *(f"tensor {name} does not belong to this model" for name in extra),
-        *(
-            f"tensor {name[0]} has shape {list(name[1])}, expected {list(name[2])}"
-            for name in report["mismatched_keys"]
-        ),
-    ]
-    if faults:
-        raise InputError(f"{directory}: {fault}" for fault in faults)
+    with told_of(directory), quiet_transformers():
+        refuse_giant(_without_values(kind, directory), directory)
+        model, report = kind.from_pretrained(
+            directory,
+            dtype=PRECISION,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **options,
+        )
+    extra = [name for name in report["unexpected_keys"] if alone or _within(model, name)]
+    missing = [name for name in report["missing_keys"] if not name.startswith(optional)]
+    refuse_faulty(directory, missing, extra, report["mismatched_keys"])
     return model.eval()
 
 
-def _refuse_giants(kind: Any, directory: Path) -> None:
-    """Raise InputError where config.json asks for much more than the files hold: what is missing would be made up."""
+def _without_values(kind: Any, directory: Path) -> Any:
+    """The module as config.json wants it, which takes no memory."""
     from transformers import AutoConfig
 
-    held = sum(file.stat().st_size for file in directory.glob("*.safetensors"))
-    try:
-        told = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-        deep = [f"{name} {many}" for name, many in told.items() if name.endswith("layers") and _many(many)]
-        if deep:
-            raise InputError(f"{directory / 'config.json'}: {deep[0]}, more than {MOST_LAYERS}")
-        with quiet_transformers(), torch.device("meta"):
-            if hasattr(kind, "from_config"):
-                model = kind.from_config(AutoConfig.from_pretrained(directory, trust_remote_code=False))
-            else:
-                model = kind(kind.config_class.from_pretrained(directory))
-    except InputError:
-        raise
-    except Exception as error:  # the library meets whatever somebody wrote into the file
-        raise InputError(f"{directory}: the weights cannot be loaded: {str(error).strip()}") from error
-    wanted = sum(tensor.numel() for tensor in [*model.parameters(), *model.buffers()])
-    if wanted > held + SPARE_VALUES:
-        raise InputError(f"{directory / 'config.json'}: asks for {wanted} values, where the files hold {held} bytes")
-
-
-def _many(value: Any) -> bool:
-    return isinstance(value, int) and value > MOST_LAYERS
+    refuse_deep(directory)
+    with torch.device("meta"):
+        if hasattr(kind, "from_config"):
+            return kind.from_config(AutoConfig.from_pretrained(directory, trust_remote_code=False))
+        return kind(kind.config_class.from_pretrained(directory))
 
 
 def _within(model: Any, name: str) -> bool:

@@ -12,13 +12,14 @@ from emovoz.encoders import log_mel
 from emovoz.encoders.end_to_end import EndToEndEncoder, attend
 from emovoz.encoders.packed import convolution_gelu, linear_gelu
 from emovoz.encoders.placement import compute_device, on_device
-from emovoz.encoders.pretrained import load_frozen
+from emovoz.encoders.whisper_layers import WhisperLayers, WhisperSettings
+from emovoz.weights import config_of, load_weights
 
 
 class WhisperSpeechEncoder(EndToEndEncoder):
     """Whisper's encoder without the padding to 30 s: five to ten times faster on short clips.
 
-    The library's forward insists on 30 s and takes no mask, so its layers are run here.
+    transformers' own forward insists on 30 s and takes no mask.
 
     Args:
         directory: a Hugging Face directory with any Whisper model or with its encoder alone.
@@ -27,13 +28,11 @@ class WhisperSpeechEncoder(EndToEndEncoder):
     projections = ("self_attn.q_proj", "self_attn.v_proj")
 
     def __init__(self, directory: Path) -> None:
-        from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
         self.device = compute_device()
-        rename = {r"^(model\.)?encoder\.": ""}
-        self.model = load_frozen(WhisperEncoder, directory, self.device, rename=rename)
+        config = config_of(WhisperSettings, directory)
+        layers = load_weights(lambda: WhisperLayers(config), directory, within=r"(model\.)?(encoder\.)?")
+        self.model = layers.to(self.device).requires_grad_(False)
         self.blocks = self.model.layers
-        config = self.model.config
         self.filters = log_mel.mel_filters(config.num_mel_bins).to(self.device)
         self.gelu = config.activation_function == "gelu"
         self.sample_rate = log_mel.SAMPLE_RATE

@@ -9,7 +9,7 @@ from emovoz.corpus import Clip
 from emovoz.evaluation.metrics import UNSCORED, mean_scores
 from emovoz.features import FrozenEncoders
 from emovoz.inference.thresholds import decisions
-from emovoz.model import EmotionHead
+from emovoz.model import Head
 
 HARDEST = 20
 
@@ -73,7 +73,7 @@ def hardest_clips(
     ]
 
 
-def named_weights(head: EmotionHead, encoders: FrozenEncoders) -> dict[str, dict[int, float]]:
+def named_weights(head: Head, encoders: FrozenEncoders) -> dict[str, dict[int, float]]:
     """By modality, the weight of each encoder layer that a head mixes."""
     return {
         name: dict(zip(encoders.branches[name].mixed, weights, strict=True))

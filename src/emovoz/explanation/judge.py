@@ -14,7 +14,7 @@ from emovoz.features import ClipFeatures, FrozenEncoders, encode_clips
 from emovoz.inference.adaptation import adapted
 from emovoz.inference.scores import decided, pooled
 from emovoz.inference.temperature import tempered
-from emovoz.model import EmotionHead
+from emovoz.model import Head
 
 T = TypeVar("T")
 Features = Mapping[str, Tensor]
@@ -42,7 +42,7 @@ class Judge:
     @classmethod
     def of(
         cls,
-        head: EmotionHead,
+        head: Head,
         encoders: FrozenEncoders,
         temperature: float | None = None,
         voice: Sequence[ClipFeatures] = (),

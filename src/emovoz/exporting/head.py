@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from emovoz.features import FrozenEncoders
-from emovoz.model import EmotionHead
+from emovoz.model import Head
 from emovoz.model.front_end import FrontEnd
 
 
@@ -18,7 +18,7 @@ class HeadGraph(nn.Module):
         temperature: by which its logits are divided; None leaves them as they are.
     """
 
-    def __init__(self, head: EmotionHead, encoders: FrozenEncoders, temperature: float | None) -> None:
+    def __init__(self, head: Head, encoders: FrozenEncoders, temperature: float | None) -> None:
         super().__init__()
         self.head, self.temperature = head, temperature or 1.0
         self.kept = {name: (branch.stride, branch.precision) for name, branch in encoders.branches.items()}
@@ -69,7 +69,7 @@ def rounded(features: Tensor) -> Tensor:
     return torch.where(half.isfinite().all(3).all(2)[..., None, None], half, features)
 
 
-def example_inputs(head: EmotionHead, stride: int = 1) -> dict[str, Tensor]:
+def example_inputs(head: Head, stride: int = 1) -> dict[str, Tensor]:
     """A batch of two by which the graph is traced.
 
     Its speech is long enough to leave several frames after averaging and convolving: the tracer takes an axis of

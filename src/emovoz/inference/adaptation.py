@@ -11,13 +11,13 @@ import torch
 from emovoz.corpus.enrolment import Adapt
 from emovoz.errors import InputError
 from emovoz.features import ClipFeatures
-from emovoz.model import EmotionHead
+from emovoz.model import Head
 from emovoz.model.adaptation import PRIOR_CLIPS
 from emovoz.progress import say
 from emovoz.recipe import Recipe
 
 
-def check_adapts(head: EmotionHead) -> None:
+def check_adapts(head: Head) -> None:
     """Raise InputError for a head that knows no usual voice."""
     if head.adaptation is None:
         raise InputError(
@@ -47,9 +47,7 @@ def adaptation_told(adapt: Adapt) -> dict[str, Any]:
     }
 
 
-def adapted(
-    head: EmotionHead, vectors: Sequence[ClipFeatures], enrolment: Sequence[ClipFeatures]
-) -> list[ClipFeatures]:
+def adapted(head: Head, vectors: Sequence[ClipFeatures], enrolment: Sequence[ClipFeatures]) -> list[ClipFeatures]:
     """Pooled clips of one voice, their speech adapted.
 
     Args:
@@ -74,7 +72,7 @@ def adapted(
 
 
 def adapted_by_speaker(
-    head: EmotionHead,
+    head: Head,
     vectors: Sequence[ClipFeatures],
     speakers: Sequence[str],
     enrolment: Mapping[str, Sequence[int]],

@@ -14,8 +14,8 @@ from emovoz.exported.card import is_export
 from emovoz.features import FrozenEncoders
 from emovoz.files import check_folder, clear_leftovers, folder_in_making, put_in_place
 from emovoz.links import check_links
-from emovoz.model import EmotionHead
-from emovoz.model.tuned import adapter_folder, tuned_layers
+from emovoz.model import Head
+from emovoz.model.saved import adapter_folder
 from emovoz.progress import say
 from emovoz.remote import fetch_folder, is_url, listing
 
@@ -165,9 +165,9 @@ def encoder_faults(directory: Path, trained: dict[str, Any], encoders: FrozenEnc
             )
 
 
-def check_adapters(directory: Path, trained: dict[str, Any], head: EmotionHead) -> None:
+def check_adapters(directory: Path, trained: dict[str, Any], head: Head) -> None:
     """Raise InputError where the adapters are not those that were tuned with this head."""
-    strange = [name for name, layers in tuned_layers(head).items() if layers.digest != trained[name].get("adapter")]
+    strange = [name for name, layers in head.tuned_layers.items() if layers.digest != trained[name].get("adapter")]
     if strange:
         raise InputError(
             f"{directory / adapter_folder(name)}: not the adapters that were tuned with this head; copy the whole "

@@ -36,8 +36,8 @@ from emovoz.inference.timeline import Timeline
 from emovoz.inference.training_data import TrainingData
 from emovoz.inference.transcribing import transcribing
 from emovoz.memory import give_back
-from emovoz.model import EmotionHead
-from emovoz.model.tuned import load_head, save_head, tuned_layers, untrained_layers
+from emovoz.model import Head
+from emovoz.model.saved import load_head, save_head, untrained_layers
 from emovoz.recipe import RECIPE, Recipe
 from emovoz.utterances.limits import Limits
 
@@ -76,7 +76,7 @@ class Recognizer:
 
     def __init__(
         self,
-        head: EmotionHead,
+        head: Head,
         encoders: FrozenEncoders,
         recipe: Recipe,
         *,
@@ -374,7 +374,7 @@ class Recognizer:
     def _card(self) -> dict[str, Any]:
         from emovoz import __version__
 
-        tuned = tuned_layers(self.head)
+        tuned = self.head.tuned_layers
         encoders = {
             name: {
                 "model": branch.model,

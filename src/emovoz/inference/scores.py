@@ -8,20 +8,20 @@ from torch import Tensor
 
 from emovoz.encoders.placement import compute_device, length_batches, to_device
 from emovoz.features import ClipFeatures, LongClipFeatures, collate, read_ahead
-from emovoz.model import EmotionHead
+from emovoz.model import Head
 from emovoz.model.fusion import Part
 
 AT_ONCE, FRAMES = 16, 8000
 """Clips fetched at a time, and frames in a batch; neither changes a result."""
 
 
-def probabilities(head: EmotionHead, clips: Sequence[ClipFeatures]) -> np.ndarray:
+def probabilities(head: Head, clips: Sequence[ClipFeatures]) -> np.ndarray:
     """Probability of each label for each clip, float64 [clips, labels]; a row does not depend on the others."""
     return decided(head, pooled(head, clips))
 
 
 @torch.no_grad()
-def pooled(head: EmotionHead, clips: Sequence[ClipFeatures]) -> list[ClipFeatures]:
+def pooled(head: Head, clips: Sequence[ClipFeatures]) -> list[ClipFeatures]:
     """Each clip with one vector [dim] a part in the place of features [layer, time, dim]."""
     to_device(head, compute_device()).eval()
     batches = _batches(head, clips)
@@ -36,7 +36,7 @@ def pooled(head: EmotionHead, clips: Sequence[ClipFeatures]) -> list[ClipFeature
 
 
 def _batches(
-    head: EmotionHead, clips: Sequence[ClipFeatures]
+    head: Head, clips: Sequence[ClipFeatures]
 ) -> Iterator[tuple[list[int], dict[str, Tensor] | LongClipFeatures]]:
     """Positions of clips and a head's inputs for them, or one that is too long to be put into a batch."""
     for start in range(0, len(clips), AT_ONCE):
@@ -53,19 +53,17 @@ def _batches(
             yield [start + i for i in rows], inputs_of(head, [some[i] for i in rows])
 
 
-def _pooled_in_pieces(head: EmotionHead, clip: LongClipFeatures) -> ClipFeatures:
+def _pooled_in_pieces(head: Head, clip: LongClipFeatures) -> ClipFeatures:
     return _row(head.parts_in_pieces(_piece_inputs(head, clip)), 0)
 
 
-def _piece_inputs(head: EmotionHead, clip: LongClipFeatures) -> Iterator[dict[str, Tensor]]:
+def _piece_inputs(head: Head, clip: LongClipFeatures) -> Iterator[dict[str, Tensor]]:
     """Inputs of every branch for the first piece, of those that go on for each other."""
     for k, piece in enumerate(clip.pieces()):
         yield inputs_of(head, [piece], only=None if k == 0 else piece.by_modality)
 
 
-def inputs_of(
-    head: EmotionHead, clips: Sequence[ClipFeatures], only: Container[str] | None = None
-) -> dict[str, Tensor]:
+def inputs_of(head: Head, clips: Sequence[ClipFeatures], only: Container[str] | None = None) -> dict[str, Tensor]:
     """A head's inputs for a batch of clips, on the device; of `only` these branches."""
     shapes = {name: shape for name, shape in head.input_shapes.items() if only is None or name in only}
     return {name: values.to(compute_device()) for name, values in collate(clips, shapes).items()}
@@ -76,7 +74,7 @@ def _row(parts: Mapping[str, Part], row: int) -> ClipFeatures:
 
 
 @torch.no_grad()
-def decided(head: EmotionHead, vectors: Sequence[ClipFeatures]) -> np.ndarray:
+def decided(head: Head, vectors: Sequence[ClipFeatures]) -> np.ndarray:
     """Probability of each label from what `pooled` gives, float64 [clips, labels]."""
     if not vectors:
         return np.zeros((0, len(head.config.labels)))

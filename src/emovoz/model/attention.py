@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from emovoz.model.head import EmotionHead
+from emovoz.model.head import Head
 from emovoz.model.pooling import WeightedPooling
 
 
 @torch.no_grad()
-def attention_weights(head: EmotionHead, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def attention_weights(head: Head, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weight of each frame of one clip [time] by branch, means over the heads of the pooling.
 
     The weights of all that is pooled together sum to one: of a branch, or with fusion along time of all branches.

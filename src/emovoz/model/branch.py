@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from emovoz.model.config import NGRAMS, EmotionHeadConfig
+from emovoz.model.config import NGRAMS, HeadConfig
 from emovoz.model.front_end import front_end_of, front_end_width
 from emovoz.model.layer_mix import ConcatenatedLayers, WeightedLayers
 from emovoz.sequence import MaskedSequence
@@ -53,7 +53,7 @@ class Branch(nn.Module):
         return MaskedSequence(self.project(sequence.features), sequence.mask)
 
 
-def branch_of(config: EmotionHeadConfig, name: str, width: int | None) -> Branch:
+def branch_of(config: HeadConfig, name: str, width: int | None) -> Branch:
     """A branch of a head; only speech has a front-end, and n-grams are left as they are.
 
     Args:
@@ -75,7 +75,7 @@ def branch_of(config: EmotionHeadConfig, name: str, width: int | None) -> Branch
     )
 
 
-def natural_width(config: EmotionHeadConfig, modality: str) -> int:
+def natural_width(config: HeadConfig, modality: str) -> int:
     """Width of a branch's frames before they are brought to another: of the front-end, or of the mixed layers."""
     mixed = mixed_width(*config.shapes[modality], config.layer_mix)
     return front_end_width(config.front_end, config.vgg_channels or (), mixed) if modality == "speech" else mixed

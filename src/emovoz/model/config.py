@@ -1,9 +1,8 @@
-"""EmotionHeadConfig: everything that decides a head's shape."""
+"""HeadConfig: everything that decides a head's shape."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from transformers import PreTrainedConfig
+from dataclasses import dataclass
+from typing import Any, Self
 
 from emovoz.settings import Model
 
@@ -11,8 +10,9 @@ NGRAMS = "ngrams"
 """The branch of counted n-grams: one frame a clip, which goes to the join as it is."""
 
 
-class EmotionHeadConfig(PreTrainedConfig):
-    """Shape of an EmotionHead; the settings are those of a recipe's section `model`.
+@dataclass
+class HeadConfig:
+    """Shape of a head; the settings are those of a recipe's section `model`.
 
     Attributes:
         speech_layers, speech_dim, text_layers, text_dim, ngrams_layers, ngrams_dim: of the features; None without that
@@ -20,8 +20,6 @@ class EmotionHeadConfig(PreTrainedConfig):
         adapts: whether it knows a usual voice, so that speakers can be adapted to it (see `SpeakerAdaptation`).
         id2label: the label of each output.
     """
-
-    model_type = "emovoz-head"
 
     speech_layers: int | None = None
     speech_dim: int | None = None
@@ -52,11 +50,12 @@ class EmotionHeadConfig(PreTrainedConfig):
     dropout: float = 0.1
     input_dropout: float = 0.0
     adapts: bool = False
+    id2label: dict[int, str] | None = None
 
     @classmethod
     def of(
         cls, model: Model, shapes: Mapping[str, tuple[int, int]], labels: Sequence[str], *, adapts: bool = False
-    ) -> "EmotionHeadConfig":
+    ) -> Self:
         """The configuration for features of these (layers, dim) by branch, and these labels."""
         sizes = {
             f"{name}_{what}": size
@@ -64,12 +63,7 @@ class EmotionHeadConfig(PreTrainedConfig):
             for what, size in zip(("layers", "dim"), shape, strict=True)
         }
         settings: dict[str, Any] = {**model.model_dump(), **sizes}
-        return cls(
-            **settings,
-            adapts=adapts,
-            id2label=dict(enumerate(labels)),
-            label2id={label: i for i, label in enumerate(labels)},
-        )
+        return cls(**settings, adapts=adapts, id2label=dict(enumerate(labels)))
 
     @property
     def shapes(self) -> dict[str, tuple[int, int]]:
@@ -84,5 +78,5 @@ class EmotionHeadConfig(PreTrainedConfig):
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels in the order of the outputs."""
-        names: dict[Any, str] = dict(self.id2label or {})
+        names = self.id2label or {}
         return tuple(names[i] for i in range(len(names)))

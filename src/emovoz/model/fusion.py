@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emovoz.model.config import NGRAMS, EmotionHeadConfig
+from emovoz.model.config import NGRAMS, HeadConfig
+from emovoz.model.initial import small_random
 from emovoz.model.pooling import MeanPooling, Pooling, pooling_of
 from emovoz.model.sequence_layer import MultiHeadAttention, NoLayer, SequenceLayer, sequence_layer_of
 from emovoz.sequence import MaskedSequence
@@ -78,7 +79,7 @@ class TimeFusion(Fusion):
     All branches need the same width. A clip without a modality has a learned vector as the only frame of it.
     """
 
-    def __init__(self, dims: Mapping[str, int], config: EmotionHeadConfig) -> None:
+    def __init__(self, dims: Mapping[str, int], config: HeadConfig) -> None:
         super().__init__()
         (dim,) = set(dims.values())
         self.layer = sequence_layer_of(config, dim)
@@ -102,7 +103,7 @@ class TimeAfterFusion(Fusion):
     All branches need the same width. A clip without a modality has a learned vector as the only frame of it.
     """
 
-    def __init__(self, dims: Mapping[str, int], config: EmotionHeadConfig) -> None:
+    def __init__(self, dims: Mapping[str, int], config: HeadConfig) -> None:
         super().__init__()
         self.layers = nn.ModuleDict({name: sequence_layer_of(config, dim) for name, dim in dims.items()})
         (dim,) = set(_out_dims(self.layers).values())
@@ -123,7 +124,7 @@ class TimeAfterFusion(Fusion):
 class PooledFusion(Fusion):
     """A sequence layer and a pooling a branch: a part a branch. N-grams are one frame, which is left as it is."""
 
-    def __init__(self, dims: Mapping[str, int], config: EmotionHeadConfig) -> None:
+    def __init__(self, dims: Mapping[str, int], config: HeadConfig) -> None:
         super().__init__()
         layers: dict[str, SequenceLayer] = {
             name: NoLayer(dim) if name == NGRAMS else sequence_layer_of(config, dim) for name, dim in dims.items()
@@ -154,7 +155,7 @@ class CrossAttentionFusion(PooledFusion):
 
     relates_modalities = True
 
-    def __init__(self, dims: Mapping[str, int], config: EmotionHeadConfig) -> None:
+    def __init__(self, dims: Mapping[str, int], config: HeadConfig) -> None:
         super().__init__(dims, config)
         heads = config.sequence_heads
         self.attentions = nn.ModuleDict(
@@ -183,7 +184,7 @@ _FUSIONS: dict[str, type[TimeFusion] | type[TimeAfterFusion] | type[PooledFusion
 }
 
 
-def fusion_of(config: EmotionHeadConfig, dims: Mapping[str, int]) -> Fusion:
+def fusion_of(config: HeadConfig, dims: Mapping[str, int]) -> Fusion:
     """The fusion that the settings name, for branches of these widths; by default each branch is pooled."""
     return _FUSIONS.get(config.fusion, PooledFusion)(dims, config)
 
@@ -191,7 +192,7 @@ def fusion_of(config: EmotionHeadConfig, dims: Mapping[str, int]) -> Fusion:
 def absent_vectors(dims: Mapping[str, int]) -> nn.ParameterDict:
     """A learned vector near zero in the place of each modality that a clip may lack; none where there is but one."""
     several = len(dims) > 1
-    return nn.ParameterDict({name: torch.randn(dim) * 0.02 for name, dim in dims.items()} if several else {})
+    return nn.ParameterDict({name: small_random(dim) for name, dim in dims.items()} if several else {})
 
 
 def _out_dims(layers: nn.ModuleDict) -> dict[str, int]:

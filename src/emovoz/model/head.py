@@ -1,46 +1,57 @@
-"""EmotionHead: from frozen features to logits."""
+"""Head: from frozen features to logits."""
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple, Self
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import PreTrainedModel
-from transformers.modeling_outputs import SequenceClassifierOutput
 
-from emovoz.encoders.pretrained import load_strictly
+from emovoz.encoders.tuned import TunedLayers
 from emovoz.errors import InputError
 from emovoz.model.adaptation import SpeakerAdaptation
 from emovoz.model.branch import Branch, branch_of, natural_width
-from emovoz.model.config import NGRAMS, EmotionHeadConfig
+from emovoz.model.config import NGRAMS, HeadConfig
 from emovoz.model.fusion import Part, fusion_of
 from emovoz.model.join import join_of
 from emovoz.model.layer_mix import WeightedLayers
 from emovoz.sequence import MaskedSequence
+from emovoz.weights import config_of, load_weights
 from emovoz.widths import branch_widths, indivisible
 
 
-class EmotionHead(PreTrainedModel):
+class HeadOutput(NamedTuple):
+    """What a head says of a batch: logits [batch, classes], and their loss where the labels are told."""
+
+    loss: Tensor | None
+    logits: Tensor
+
+
+class Head(nn.Module):
     """The trainable part: layer mix, normalisation, sequence layers, pooling, fusion, classifier; no encoder weights.
+
+    `EmotionHead` is the same as transformers keeps its models; what only predicts does not wait for that.
 
     Raises:
         InputError: heads that do not divide the width they are to share.
 
     >>> import torch
     >>> from emovoz.settings import Model
-    >>> config = EmotionHeadConfig.of(Model(), {"speech": (3, 8)}, ["joy", "anger"])
-    >>> head = EmotionHead(config).eval()
+    >>> head = Head(HeadConfig.of(Model(), {"speech": (3, 8)}, ["joy", "anger"])).eval()
     >>> head(speech=torch.zeros(1, 3, 5, 8), speech_mask=torch.ones(1, 5, dtype=bool)).logits.shape
     torch.Size([1, 2])
     """
 
-    config_class = EmotionHeadConfig
-    config: EmotionHeadConfig
-    base_model_prefix = "head"
-    main_input_name = "speech"
+    config: HeadConfig
 
-    def __init__(self, config: EmotionHeadConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: HeadConfig) -> None:
+        super().__init__()
+        self.config = config
+        self._build(config)
+
+    def _build(self, config: HeadConfig) -> None:
         branches = _branches(config)
         widths = {name: branch.out_dim for name, branch in branches.items()}
         faults = list(indivisible(config, {name: width for name, width in widths.items() if name != NGRAMS}))
@@ -52,15 +63,21 @@ class EmotionHead(PreTrainedModel):
         self.classifier = _classifier(config, self.join.out_dim)
         adapts = config.adapts and self.pooling_is_fixed and self.speech_part in self.fusion.dims
         self.adaptation = SpeakerAdaptation(self.fusion.dims[self.speech_part]) if adapts else None
-        self.post_init()
 
-    def _init_weights(self, module: nn.Module) -> None:
-        """Keep torch's own initial values."""
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(chain(self.parameters(), self.buffers())).device
 
     @property
     def input_shapes(self) -> dict[str, tuple[int, int]]:
         """(layers, dim) of each branch's features that it is given."""
         return self.config.shapes
+
+    @property
+    def tuned_layers(self) -> dict[str, TunedLayers]:
+        """The layers of encoders that are tuned with it, by modality: none, but in a `TunedHead`."""
+        return {}
 
     @property
     def pooling_is_fixed(self) -> bool:
@@ -117,7 +134,7 @@ class EmotionHead(PreTrainedModel):
         ngrams: Tensor | None = None,
         ngrams_mask: Tensor | None = None,
         labels: Tensor | None = None,
-    ) -> SequenceClassifierOutput:
+    ) -> HeadOutput:
         """Logits of a batch.
 
         Args:
@@ -139,32 +156,32 @@ class EmotionHead(PreTrainedModel):
         )
         logits = self.decide(parts)
         loss = None if labels is None else cross_entropy(logits, labels)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
+        return HeadOutput(loss, logits)
 
     @classmethod
-    def load(cls, directory: Path) -> "EmotionHead":
+    def load(cls, directory: Path) -> Self:
         """A saved head in eval mode.
 
         Raises:
             InputError: a tensor that is missing, extra or of another shape, by name.
         """
-        return load_strictly(cls, directory)
+        return load_weights(lambda: cls(config_of(HeadConfig, directory)), directory)
 
 
-def not_finite(head: EmotionHead) -> list[str]:
+def not_finite(head: Head) -> list[str]:
     """Names of the tensors of a head that hold a NaN or an infinity."""
     tensors = head.state_dict().items()
     return [name for name, tensor in tensors if tensor.is_floating_point() and not bool(tensor.isfinite().all())]
 
 
-def _branches(config: EmotionHeadConfig) -> dict[str, Branch]:
+def _branches(config: HeadConfig) -> dict[str, Branch]:
     """The branches, all but n-grams brought to the widths that the fusion needs."""
     framed = [name for name in config.shapes if name != NGRAMS]
     widths = branch_widths(config, {name: natural_width(config, name) for name in framed}) if framed else {}
     return {name: branch_of(config, name, widths.get(name)) for name in config.shapes}
 
 
-def _classifier(config: EmotionHeadConfig, dim: int) -> nn.Sequential:
+def _classifier(config: HeadConfig, dim: int) -> nn.Sequential:
     """Input dropout; hidden layers of Linear, LayerNorm, GELU and dropout; Linear to the classes."""
     layers: list[nn.Module] = [nn.Dropout(config.input_dropout)]
     for _ in range(config.hidden_layers):

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from emovoz.model.config import NGRAMS, EmotionHeadConfig
+from emovoz.model.config import NGRAMS, HeadConfig
 from emovoz.model.fusion import Part, absent_vectors
+from emovoz.model.initial import small_random
 
 
 class Join(nn.Module, ABC):
@@ -82,7 +83,7 @@ class AttentionJoin(Join):
         self.project = nn.ModuleDict(
             {name: nn.Linear(dim, self.out_dim) for name, dim in dims.items() if dim != self.out_dim}
         )
-        self.query = nn.Parameter(torch.randn(self.out_dim) * 0.02)
+        self.query = nn.Parameter(small_random(self.out_dim))
 
     def joined(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
         """[batch, dim] of each part -> [batch, largest dim]."""
@@ -174,7 +175,7 @@ class TfIdf(nn.Module):
         return self.weight * normalize(vectors * self.idf, dim=1)
 
 
-def join_of(config: EmotionHeadConfig, dims: Mapping[str, int]) -> Join:
+def join_of(config: HeadConfig, dims: Mapping[str, int]) -> Join:
     """The join that the settings name, for parts of these widths; by default they stand side by side."""
     if config.fusion == "pooled_attention":
         return AttentionJoin(dims, standardise=config.standardise)

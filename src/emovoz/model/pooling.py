@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emovoz.model.config import EmotionHeadConfig
+from emovoz.model.config import HeadConfig
+from emovoz.model.initial import small_random
 from emovoz.sequence import MaskedSequence
 
 ATTENTION_WIDTH = 128
@@ -233,7 +234,7 @@ class AttentionPooling(WeightedPooling):
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
-        self.query = nn.Parameter(torch.randn(dim) * 0.02)
+        self.query = nn.Parameter(small_random(dim))
 
     def scores(self, features: Tensor) -> Tensor:
         """The product of frame and query."""
@@ -250,7 +251,7 @@ class MultiHeadAttentionPooling(WeightedPooling):
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__(dim)
         self.heads = heads
-        self.query = nn.Parameter(torch.randn(dim) * 0.02)
+        self.query = nn.Parameter(small_random(dim))
 
     def scores(self, features: Tensor) -> Tensor:
         """The scaled product of slice and query, a head."""
@@ -269,7 +270,7 @@ class DoubleMultiHeadAttentionPooling(MultiHeadAttentionPooling):
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__(dim, heads)
         self.out_dim = dim // heads
-        self.head_query = nn.Parameter(torch.randn(self.out_dim) * 0.02)
+        self.head_query = nn.Parameter(small_random(self.out_dim))
 
     def finish(self, summary: Tensor) -> Tensor:
         """[batch, head, width] -> [batch, width]."""
@@ -285,7 +286,7 @@ class AttentiveStatisticsPooling(StatisticsPooling):
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
         self.hidden = nn.Linear(dim, ATTENTION_WIDTH)
-        self.query = nn.Parameter(torch.randn(ATTENTION_WIDTH) * 0.02)
+        self.query = nn.Parameter(small_random(ATTENTION_WIDTH))
 
     def scores(self, features: Tensor) -> Tensor:
         """What the network says of each frame."""
@@ -306,7 +307,7 @@ _MULTI_HEAD_POOLINGS = {
 }
 
 
-def pooling_of(config: EmotionHeadConfig, dim: int) -> Pooling:
+def pooling_of(config: HeadConfig, dim: int) -> Pooling:
     """The pooling that the settings name, for frames of this width."""
     if config.pooling in _MULTI_HEAD_POOLINGS:
         return _MULTI_HEAD_POOLINGS[config.pooling](dim, config.pooling_heads)

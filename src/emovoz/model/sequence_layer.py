@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from emovoz.model.config import EmotionHeadConfig
+from emovoz.model.config import HeadConfig
 from emovoz.sequence import MaskedSequence
 
 
@@ -162,7 +162,7 @@ class Heads(nn.Module):
         return projected.unflatten(2, (self.count, -1)).transpose(1, 2)
 
 
-def sequence_layer_of(config: EmotionHeadConfig, dim: int) -> SequenceLayer:
+def sequence_layer_of(config: HeadConfig, dim: int) -> SequenceLayer:
     """The sequence layer that the settings name, for frames of this width."""
     heads = config.sequence_heads
     if config.sequence == "self_attention":

@@ -1,17 +1,13 @@
 """TunedHead: a head and the encoders' last layers, tuned together."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from emovoz.encoders.tuned import TunedLayers
-from emovoz.errors import InputError
-from emovoz.features import FrozenEncoders
-from emovoz.model.config import EmotionHeadConfig
+from emovoz.model.emotion_head import EmotionHead, EmotionHeadConfig
 from emovoz.model.fusion import Part
-from emovoz.model.head import EmotionHead, not_finite
 
 TUNED = "tuned."
 """How the names of adapters begin among those of a head's tensors."""
@@ -43,7 +39,7 @@ class TunedHead(EmotionHead):
     def input_shapes(self) -> dict[str, tuple[int, int]]:
         """(layers, dim) of the features it is given."""
         return {
-            name: (len(tuned_layers(self)[name].given) if name in self.tuned else layers, dim)
+            name: (len(self.tuned_layers[name].given) if name in self.tuned else layers, dim)
             for name, (layers, dim) in self.config.shapes.items()
         }
 
@@ -55,8 +51,14 @@ class TunedHead(EmotionHead):
     @property
     def adapter_groups(self) -> list[dict[str, Any]]:
         """The adapters for an optimiser, with their learning rates."""
-        layers = tuned_layers(self).values()
+        layers = self.tuned_layers.values()
         return [{"params": [*of.parameters()], "lr": of.lora.learning_rate} for of in layers]
+
+    @property
+    def tuned_layers(self) -> dict[str, TunedLayers]:
+        """The layers that it tunes, by modality."""
+        layers: dict[str, Any] = dict(self.tuned.items())
+        return layers
 
     def parts(self, **given: Tensor | None) -> dict[str, Part]:
         """The pooled parts that the decision is made of; arguments as in `forward`."""
@@ -71,52 +73,3 @@ class TunedHead(EmotionHead):
             name: self.tuned[name](values.float(), given[f"{name}_mask"], later=later) if name in self.tuned else values
             for name, values in given.items()
         }
-
-
-def save_head(head: EmotionHead, directory: Path) -> None:
-    """Write a head, and beside it the adapters of a tuned one, a folder a modality; encoder weights are in neither."""
-    weights = {name: tensor for name, tensor in head.state_dict().items() if not name.startswith(TUNED)}
-    head.save_pretrained(directory, state_dict=weights)
-    for name, layers in tuned_layers(head).items():
-        layers.save(directory / adapter_folder(name))
-
-
-def load_head(directory: Path, tuned: Mapping[str, TunedLayers]) -> EmotionHead:
-    """What `save_head` wrote, in eval mode.
-
-    Args:
-        directory: where it lies.
-        tuned: untrained layers, into which the adapters are put; none for a head that is not tuned.
-
-    Raises:
-        InputError: a tensor that is missing, extra, of another shape or not finite, by name.
-    """
-    head = EmotionHead.load(directory)
-    if tuned:
-        for name, layers in tuned.items():
-            layers.load(directory / adapter_folder(name))
-        head = TunedHead.around(head, tuned).eval()
-    strange = not_finite(head)
-    if strange:
-        raise InputError(f"{directory}: tensor {name} holds values that are not finite" for name in strange)
-    return head
-
-
-def untrained_layers(encoders: FrozenEncoders) -> dict[str, TunedLayers]:
-    """The layers that are to be tuned, by modality; their adapters change nothing yet."""
-    return {
-        name: TunedLayers(branch.encoder, branch.layers, branch.mixed, branch.lora, branch.model)
-        for name, branch in encoders.branches.items()
-        if branch.lora is not None
-    }
-
-
-def tuned_layers(head: EmotionHead) -> dict[str, TunedLayers]:
-    """The tuned layers of a head by modality, none where it is not tuned."""
-    layers: dict[str, Any] = dict(head.tuned.items()) if isinstance(head, TunedHead) else {}
-    return layers
-
-
-def adapter_folder(modality: str) -> str:
-    """The folder of adapters within a saved model."""
-    return f"{modality}-adapter"

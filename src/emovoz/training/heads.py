@@ -8,7 +8,8 @@ import torch
 from emovoz.errors import InputError
 from emovoz.features import FrozenEncoders
 from emovoz.model import EmotionHead, EmotionHeadConfig
-from emovoz.model.tuned import TunedHead, untrained_layers
+from emovoz.model.saved import untrained_layers
+from emovoz.model.tuned import TunedHead
 from emovoz.recipe import Recipe
 from emovoz.settings import Augmentation
 

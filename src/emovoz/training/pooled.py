@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers.modeling_outputs import SequenceClassifierOutput
 
 from emovoz.inference.scores import collate_pooled, decided, parts_of, pooled, probabilities
 from emovoz.model import EmotionHead
+from emovoz.model.head import HeadOutput
 from emovoz.training.examples import Example, Examples
 from emovoz.training.finite import check_features
 
@@ -48,9 +48,9 @@ class Decider(nn.Module):
         super().__init__()
         self.join, self.classifier = head.join, head.classifier
 
-    def forward(self, labels: Tensor | None = None, **vectors: Tensor) -> SequenceClassifierOutput:
+    def forward(self, labels: Tensor | None = None, **vectors: Tensor) -> HeadOutput:
         """Logits from what `collate_pooled_examples` makes."""
-        return SequenceClassifierOutput(logits=self.classifier(self.joined(vectors)))
+        return HeadOutput(None, self.classifier(self.joined(vectors)))
 
     def joined(self, vectors: dict[str, Tensor]) -> Tensor:
         """The vectors [batch, dim] that the classifier sees."""
