@@ -13,7 +13,7 @@ import pytest
 
 from emovoz import Corpus, Recipe
 from exports import recognizer_of
-from helpers import emovoz, json_lines, write_manifest
+from helpers import emovoz, emovoz_from_nothing, json_lines, write_manifest
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,9 @@ def test_the_version_is_told() -> None:
 
 
 def test_help_answers_in_under_a_second() -> None:
-    emovoz("--help")
+    emovoz_from_nothing("--help")
     started = time.perf_counter()
-    done = emovoz("--help")
+    done = emovoz_from_nothing("--help")
     assert time.perf_counter() - started < 1
     for verb in ("quickstart", "audit", "extract", "train", "crossval", "evaluate", "predict", "encoders", "recipes"):
         assert verb in done.stdout
@@ -71,19 +71,31 @@ def test_predicting_from_speech_waits_neither_for_transformers_nor_for_the_compi
 ) -> None:
     recognizer, audio = recognizer_of("speech", *settings), str(demo.clips[0].audio)
     recognizer.save_pretrained(tmp_path / "model")
-    script = """
+    done = waiting_for(
+        {"transformers", "torch._dynamo", "sklearn", "pandas", "scipy"}, "predict", str(tmp_path / "model"), audio
+    )
+    assert done.stderr == "1 judged\n\n"
+    (line,) = json_lines(done.stdout)
+    assert line["scores"] == pytest.approx(recognizer.predict(audio)[0].scores, abs=1e-5)
+
+
+def test_learning_in_closed_form_from_speech_does_not_wait_for_them_either(few_clips: Path, tmp_path: Path) -> None:
+    recipe = ["--recipe", "speech", "--out", str(tmp_path / "model")]
+    done = waiting_for({"transformers", "torch._dynamo"}, "train", str(few_clips), "--audio-dir", "/", *recipe)
+    assert done.stderr.splitlines()[-1] == ""
+
+
+def waiting_for(modules: set[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own; the last line on its stderr names those of the modules it imported."""
+    script = f"""
 import sys
 from emovoz.cli import main
 try:
     main()
 finally:
-    print(*sorted({"transformers", "torch._dynamo", "sklearn", "pandas", "scipy"} & set(sys.modules)), file=sys.stderr)
+    print(*sorted({modules!r} & set(sys.modules)), file=sys.stderr)
 """
-    command = [sys.executable, "-c", script, "predict", str(tmp_path / "model"), audio]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stderr == "1 judged\n\n"
-    (line,) = json_lines(done.stdout)
-    assert line["scores"] == pytest.approx(recognizer.predict(audio)[0].scores, abs=1e-5)
+    return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from ratio import Times, alternated, table
@@ -13,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from emovoz import Recipe
 from emovoz.features import FrozenEncoders
-from emovoz.model import EmotionHead
+from emovoz.model import Head
 from emovoz.model.layer_mix import WeightedLayers
 from emovoz.training import Examples, fit, new_head
 
@@ -72,7 +73,7 @@ def measured() -> str:
 def _compared(
     recipe: Recipe, examples: Examples, encoders: FrozenEncoders, clips: Sequence[Clip], *, plain: bool
 ) -> Times:
-    def fresh() -> EmotionHead:
+    def fresh() -> Head:
         return new_head(recipe, encoders, tuple(LABELS))
 
     return alternated(
@@ -82,11 +83,12 @@ def _compared(
     )
 
 
-def _plain_epoch(fresh: Callable[[], EmotionHead], clips: Sequence[Clip], batch_size: int, plain: bool) -> None:
+def _plain_epoch(fresh: Callable[[], Head], clips: Sequence[Clip], batch_size: int, plain: bool) -> None:
     head = fresh().train()
     if plain:
         for branch in head.branches.values():
-            branch.mix = PlainMix(branch.mix)
+            mix: Any = branch.mix
+            branch.mix = PlainMix(mix)
     training = Recipe.load("bsc-upc-3").training
     optimiser = torch.optim.AdamW(
         head.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True

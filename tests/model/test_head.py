@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from emovoz import Recognizer
 from emovoz.errors import InputError
 from emovoz.model import EmotionHead, EmotionHeadConfig
 from emovoz.model.join import Standardise
@@ -177,6 +178,17 @@ def test_standardising_measures_the_training_clips_and_makes_a_constant_zero() -
     result = scale(values).numpy()
     np.testing.assert_allclose(result.mean(0), 0, atol=1e-4)
     np.testing.assert_allclose(result.std(0), [1, 1, 1, 0], rtol=1e-3, atol=1e-6)
+
+
+def test_the_head_of_a_saved_model_is_one_of_transformers_too(quickstart: Path, tmp_path: Path) -> None:
+    head = EmotionHead.from_pretrained(quickstart / "model").eval()
+    ours = Recognizer.from_pretrained(quickstart / "model").head
+    assert head.config.labels == ours.config.labels
+    assert head.config.label2id == {label: i for i, label in enumerate(ours.config.labels)}
+    batch = make_batch((30, 9, 1), (12, 0, 1), shapes=ours.input_shapes)
+    assert torch.equal(head(**batch).logits, ours(**batch).logits)
+    head.save_pretrained(tmp_path)
+    assert torch.equal(EmotionHead.from_pretrained(tmp_path).eval()(**batch).logits, ours(**batch).logits)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emovoz.corpus import Clip
-from emovoz.encoders.pretrained import quiet_transformers
 from emovoz.errors import ClipError, InputError
 from emovoz.features import ClipFeatures, FrozenEncoders, LongClipFeatures, encode_clips
 from emovoz.files import folder_in_making, put_in_place
@@ -154,8 +153,7 @@ class Recognizer:
         target = Path(directory).resolve()
         check_model_directory(target)
         with folder_in_making(target) as scratch:
-            with quiet_transformers():
-                save_head(self.head, scratch)
+            save_head(self.head, scratch)
             (scratch / RECIPE).write_text(self.recipe.to_yaml(), encoding="utf-8")
             (scratch / CARD).write_text(json.dumps(self._card(), indent=2, ensure_ascii=False), encoding="utf-8")
             if self.trained_on is not None:

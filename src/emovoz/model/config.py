@@ -1,11 +1,13 @@
 """HeadConfig: everything that decides a head's shape."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from emovoz.settings import Model
 
+MODEL_TYPE = "emovoz-head"
 NGRAMS = "ngrams"
 """The branch of counted n-grams: one frame a clip, which goes to the join as it is."""
 
@@ -80,3 +82,13 @@ class HeadConfig:
         """The labels in the order of the outputs."""
         names = self.id2label or {}
         return tuple(names[i] for i in range(len(names)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What config.json says, and trackers are told: the settings, and what an `EmotionHead` goes by."""
+        settings = {field.name: getattr(self, field.name) for field in fields(HeadConfig)}
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        return {**settings, "label2id": numbers, "model_type": MODEL_TYPE, "architectures": ["EmotionHead"]}
+
+    def to_json_string(self) -> str:
+        """The same as text."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"

@@ -8,14 +8,14 @@ import torch
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from emovoz.model.config import HeadConfig
+from emovoz.model.config import MODEL_TYPE, HeadConfig
 from emovoz.model.head import Head
 
 
 class EmotionHeadConfig(PreTrainedConfig, HeadConfig):
     """Shape of an EmotionHead."""
 
-    model_type = "emovoz-head"
+    model_type = MODEL_TYPE
 
     id2label: dict[int, str] | None = None
 
@@ -25,7 +25,7 @@ class EmotionHeadConfig(PreTrainedConfig, HeadConfig):
 
 
 class EmotionHead(Head, PreTrainedModel):
-    """A head with `save_pretrained`, `from_pretrained` and `push_to_hub`; what is trained is one.
+    """A head with `save_pretrained`, `from_pretrained` and `push_to_hub`.
 
     >>> import torch
     >>> from emovoz.settings import Model

@@ -3,20 +3,24 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors.torch import save_file
+
 from emovoz.encoders.tuned import TunedLayers
 from emovoz.errors import InputError
 from emovoz.features import FrozenEncoders
 from emovoz.model.head import Head, not_finite
+from emovoz.model.tuned import TUNED, TunedHead
+from emovoz.weights import CONFIG
 
 
 def save_head(head: Head, directory: Path) -> None:
-    """Write a head, and beside it the adapters of a tuned one, a folder a modality; encoder weights are in neither."""
-    from emovoz.model.emotion_head import EmotionHead
-    from emovoz.model.tuned import TUNED
+    """Write a head, and beside it the adapters of a tuned one, a folder a modality; encoder weights are in neither.
 
-    whole = head if isinstance(head, EmotionHead) else EmotionHead.of(head)
-    weights = {name: tensor for name, tensor in whole.state_dict().items() if not name.startswith(TUNED)}
-    whole.save_pretrained(directory, state_dict=weights)
+    What is written is what `EmotionHead.from_pretrained` reads.
+    """
+    (directory / CONFIG).write_text(head.config.to_json_string(), encoding="utf-8")
+    weights = {name: tensor for name, tensor in head.state_dict().items() if not name.startswith(TUNED)}
+    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
     for name, layers in head.tuned_layers.items():
         layers.save(directory / adapter_folder(name))
 
@@ -39,10 +43,7 @@ def load_head(directory: Path, tuned: Mapping[str, TunedLayers]) -> Head:
 
 
 def _tuned_head(directory: Path, tuned: Mapping[str, TunedLayers]) -> Head:
-    from emovoz.model.emotion_head import EmotionHead
-    from emovoz.model.tuned import TunedHead
-
-    head = EmotionHead.load(directory)
+    head = Head.load(directory)
     for name, layers in tuned.items():
         layers.load(directory / adapter_folder(name))
     return TunedHead.around(head, tuned).eval()

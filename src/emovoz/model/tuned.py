@@ -6,14 +6,15 @@ from typing import Any
 from torch import Tensor, nn
 
 from emovoz.encoders.tuned import TunedLayers
-from emovoz.model.emotion_head import EmotionHead, EmotionHeadConfig
+from emovoz.model.config import HeadConfig
 from emovoz.model.fusion import Part
+from emovoz.model.head import Head
 
 TUNED = "tuned."
 """How the names of adapters begin among those of a head's tensors."""
 
 
-class TunedHead(EmotionHead):
+class TunedHead(Head):
     """A head that makes the highest hidden states by itself, from those below, by layers with adapters in them.
 
     It is given what frozen encoders give, as any head; so training, evaluation and prediction do the same, and the
@@ -24,12 +25,12 @@ class TunedHead(EmotionHead):
         tuned: layers by modality; their adapters are trained with the head.
     """
 
-    def __init__(self, config: EmotionHeadConfig, tuned: Mapping[str, TunedLayers]) -> None:
+    def __init__(self, config: HeadConfig, tuned: Mapping[str, TunedLayers]) -> None:
         super().__init__(config)
         self.tuned = nn.ModuleDict(tuned)
 
     @classmethod
-    def around(cls, head: EmotionHead, tuned: Mapping[str, TunedLayers]) -> "TunedHead":
+    def around(cls, head: Head, tuned: Mapping[str, TunedLayers]) -> "TunedHead":
         """The same head above tuned layers."""
         whole = cls(head.config, tuned)
         whole.load_state_dict(head.state_dict(), strict=False)

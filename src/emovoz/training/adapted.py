@@ -8,13 +8,13 @@ import torch
 from emovoz.corpus.enrolment import Adapt
 from emovoz.features import ClipFeatures
 from emovoz.inference.adaptation import adapted
-from emovoz.model import EmotionHead
+from emovoz.model import Head
 from emovoz.model.adaptation import by_speaker
 from emovoz.randomness import clip_random
 from emovoz.training.examples import Examples
 
 
-def fit_adaptation(head: EmotionHead, examples: Examples) -> None:
+def fit_adaptation(head: Head, examples: Examples) -> None:
     """Measure the usual voice over pooled examples (not their views), where the head is to know one."""
     part = head.speech_part
     heard = [i for i, clip in enumerate(examples.features) if part in clip.by_modality]
@@ -25,7 +25,7 @@ def fit_adaptation(head: EmotionHead, examples: Examples) -> None:
     head.adaptation.fit(vectors.to(head.adaptation.mean.device), speakers)
 
 
-def adapted_examples(head: EmotionHead, examples: Examples, adapt: Adapt, seed: int) -> Examples:
+def adapted_examples(head: Head, examples: Examples, adapt: Adapt, seed: int) -> Examples:
     """Pooled examples as they are scored once their speakers are adapted to.
 
     Args:

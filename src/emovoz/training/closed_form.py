@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emovoz.model import EmotionHead
+from emovoz.model import Head
 from emovoz.model.config import NGRAMS
 from emovoz.model.join import TfIdf
 from emovoz.settings import Training
@@ -22,7 +22,7 @@ FEW = 1000
 
 
 @torch.no_grad()
-def fit_in_closed_form(heads: Sequence[EmotionHead], examples: Examples, trainings: Sequence[Training]) -> None:
+def fit_in_closed_form(heads: Sequence[Head], examples: Examples, trainings: Sequence[Training]) -> None:
     """Fit the classifier of each head, a single linear layer, to the vectors it sees, and leave them in eval mode.
 
     What comes before the classifier must have nothing to learn; the recipe sees to that. An absent part counts as an
@@ -54,14 +54,14 @@ def fit_in_closed_form(heads: Sequence[EmotionHead], examples: Examples, trainin
         each.eval()
 
 
-def _last(head: EmotionHead) -> nn.Linear:
+def _last(head: Head) -> nn.Linear:
     layer = head.classifier[-1]
     assert isinstance(layer, nn.Linear)
     return layer
 
 
 def _parts(
-    head: EmotionHead, batch: dict[str, Tensor], *, dense: bool
+    head: Head, batch: dict[str, Tensor], *, dense: bool
 ) -> Iterator[tuple[slice, np.ndarray, RowSpace | SparseRows]]:
     """The columns that are fitted together, which clips [clips] have them, and the vectors of these clips."""
     if head.config.fusion != "late":
@@ -81,7 +81,7 @@ def _parts(
         start += dim
 
 
-def _sparse(head: EmotionHead, frequencies: Tensor) -> SparseRows:
+def _sparse(head: Head, frequencies: Tensor) -> SparseRows:
     """N-grams as the classifier sees them, but that the mean is not taken from each of them: it would fill them."""
     scale = head.join.scale[NGRAMS]
     assert isinstance(scale, TfIdf)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from emovoz.errors import InputError
 from emovoz.features import ClipFeatures
-from emovoz.model import EmotionHead
+from emovoz.model import Head
 from emovoz.model.head import not_finite
 
 
@@ -28,7 +28,7 @@ def _is_finite(clip: ClipFeatures) -> bool:
     return all(bool(values.isfinite().all()) for piece in clip.pieces() for values in piece.by_modality.values())
 
 
-def check_weights(head: EmotionHead) -> None:
+def check_weights(head: Head) -> None:
     """Raise InputError where a head is poisoned; the last step may do it, after which no loss is told."""
     strange = not_finite(head)
     if strange:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors.torch import load_file, save_file
 
 from emovoz import processes
-from emovoz.model import EmotionHead
+from emovoz.model import Head
 from emovoz.settings import Augmentation, Training
 from emovoz.training.adapted import adapted_examples, fit_adaptation
 from emovoz.training.checkpoints import Checkpoint
@@ -29,12 +29,12 @@ _WEIGHTS, _HISTORY = "fitted.safetensors", "history.json"
 class Fitted:
     """A fitted head in eval mode, and what each validation gave (nothing for a closed form)."""
 
-    head: EmotionHead
+    head: Head
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
 def fit(
-    head: EmotionHead,
+    head: Head,
     examples: Examples,
     dev: Examples | None,
     training: Training,
@@ -78,7 +78,7 @@ def fit(
     return done
 
 
-def fit_alike(heads: Sequence[EmotionHead], examples: Examples, trainings: Sequence[Training]) -> list[Fitted]:
+def fit_alike(heads: Sequence[Head], examples: Examples, trainings: Sequence[Training]) -> list[Fitted]:
     """Fit heads in closed form that differ in `training.regularisation` alone; what they share is done once.
 
     Args:
@@ -97,7 +97,7 @@ def _checked(fitted: Fitted) -> Fitted:
     return fitted
 
 
-def _adapted(head: EmotionHead, examples: Examples, training: Training) -> Examples:
+def _adapted(head: Head, examples: Examples, training: Training) -> Examples:
     """The usual voice measured, where the head is to know one, and what is learned from adapted to it."""
     if head.adaptation is None:
         return examples
@@ -107,7 +107,7 @@ def _adapted(head: EmotionHead, examples: Examples, training: Training) -> Examp
     return adapted_examples(head, examples, "none" if training.adapt == "none" else "all", training.seed)
 
 
-def _finished(head: EmotionHead, checkpoint: Checkpoint) -> Fitted | None:
+def _finished(head: Head, checkpoint: Checkpoint) -> Fitted | None:
     """What a fit gave before training was stopped; None where it had not ended."""
     state = checkpoint.state()
     if state is None or not (state / _HISTORY).is_file():

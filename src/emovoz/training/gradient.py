@@ -27,7 +27,7 @@ from emovoz.encoders.pretrained import quiet_transformers
 from emovoz.errors import InputError
 from emovoz.features import read_ahead
 from emovoz.files import write_faults
-from emovoz.model import EmotionHead
+from emovoz.model import Head
 from emovoz.progress import progress
 from emovoz.settings import Augmentation, Training
 from emovoz.training.callbacks import BestState, Epochs, Keeper, Validations
@@ -44,14 +44,14 @@ from emovoz.training.variation import Varied
 
 
 def fit_by_gradient(
-    head: EmotionHead,
+    head: Head,
     examples: Examples,
     dev: Examples | None,
     training: Training,
     augmentation: Augmentation,
     checkpoint: Checkpoint | None = None,
     run: Run | None = None,
-) -> tuple[EmotionHead, list[dict[str, Any]]]:
+) -> tuple[Head, list[dict[str, Any]]]:
     """The fitted head in eval mode, and loss and dev macro-F1 of each validation; arguments as in `fit`."""
     model: nn.Module = head
     collate = partial(collate_examples, shapes=head.input_shapes)
@@ -120,7 +120,7 @@ class _Trainer(Trainer):
 
     def __init__(
         self,
-        head: EmotionHead,
+        head: Head,
         training: Training,
         targets: Sequence[int],
         dev: Examples | None,

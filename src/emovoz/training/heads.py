@@ -7,7 +7,7 @@ import torch
 
 from emovoz.errors import InputError
 from emovoz.features import FrozenEncoders
-from emovoz.model import EmotionHead, EmotionHeadConfig
+from emovoz.model import Head, HeadConfig
 from emovoz.model.saved import untrained_layers
 from emovoz.model.tuned import TunedHead
 from emovoz.recipe import Recipe
@@ -17,7 +17,7 @@ _DRAWING = Lock()
 """torch's random state is one for all threads."""
 
 
-def new_head(recipe: Recipe, encoders: FrozenEncoders, labels: tuple[str, ...]) -> EmotionHead:
+def new_head(recipe: Recipe, encoders: FrozenEncoders, labels: tuple[str, ...]) -> Head:
     """An untrained head, its weights decided by the recipe's seed; a tuned one where the recipe tunes an encoder.
 
     Raises:
@@ -26,7 +26,7 @@ def new_head(recipe: Recipe, encoders: FrozenEncoders, labels: tuple[str, ...]) 
     with _DRAWING, torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed)
         tuned = untrained_layers(encoders)
-        head = EmotionHead(EmotionHeadConfig.of(recipe.model, encoders.shapes, labels, adapts=not tuned))
+        head = Head(HeadConfig.of(recipe.model, encoders.shapes, labels, adapts=not tuned))
         head = TunedHead.around(head, tuned) if tuned else head
     faults = list(_unshown(head, recipe.augmentation))
     if faults:
@@ -34,7 +34,7 @@ def new_head(recipe: Recipe, encoders: FrozenEncoders, labels: tuple[str, ...]) 
     return head
 
 
-def _unshown(head: EmotionHead, augmentation: Augmentation) -> Iterator[str]:
+def _unshown(head: Head, augmentation: Augmentation) -> Iterator[str]:
     """What would be shown to a head before pooling, but is not: it needs no projection to the width it asks for."""
     crops = augmentation.crop_seconds is not None and augmentation.crop == "features"
     shown = {"crop_seconds": crops, "spec_augment": augmentation.spec_augment is not None}

@@ -10,7 +10,7 @@ import numpy as np
 from emovoz import processes
 from emovoz.corpus.splits import TooFewClipsError
 from emovoz.inference.temperature import tempered
-from emovoz.model import EmotionHead
+from emovoz.model import Head
 from emovoz.progress import progress
 from emovoz.recipe import Recipe
 from emovoz.training.calibration import calibrated
@@ -35,7 +35,7 @@ class Trained:
         held_out: macro-F1 on clips held out, which clips these are and how many; None where none were.
     """
 
-    head: EmotionHead
+    head: Head
     chosen: int
     history: list[dict[str, Any]]
     temperature: float | None = None
