@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -169,8 +170,10 @@ def _lines(stream: TextIO) -> Iterator[str]:
 
 
 def _folder(folder: Path) -> Iterator[Clip]:
-    files = list(without_sidecars(visible_files(folder)))
+    files = deque(without_sidecars(visible_files(folder)))
     if not files:
         raise InputError(f"{folder}: no files in this folder")
-    for path in files:
+    while files:
+        # not kept: a path that has been used remembers much of itself
+        path = files.popleft()
         yield with_sidecar(Clip(path.relative_to(folder).as_posix(), path))
