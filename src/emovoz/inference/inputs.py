@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -170,10 +169,8 @@ def _lines(stream: TextIO) -> Iterator[str]:
 
 
 def _folder(folder: Path) -> Iterator[Clip]:
-    files = deque(without_sidecars(visible_files(folder)))
+    files = list(without_sidecars(visible_files(folder)))
     if not files:
         raise InputError(f"{folder}: no files in this folder")
-    while files:
-        # not kept: a path that has been used remembers much of itself
-        path = files.popleft()
+    for path in files:
         yield with_sidecar(Clip(path.relative_to(folder).as_posix(), path))
