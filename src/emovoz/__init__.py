@@ -23,8 +23,10 @@ __version__ = "0.1.0"
 
 # onnxruntime, by which exports and transcribers compute, would tell its maker of every use
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-# clips of every length come, and oneDNN would keep what it has prepared for a thousand of them: half a gigabyte
+# clips of every length come: oneDNN would keep what it has prepared for a thousand of them, half a gigabyte, and
+# torch as many more in every thread that computes
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+os.environ.setdefault("LRU_CACHE_CAPACITY", "16")
 
 _HOMES = {
     "Clip": "corpus",

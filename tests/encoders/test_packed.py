@@ -1,5 +1,8 @@
 """Packed layers: the same numbers as plain ones, in the processor's fastest layout."""
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +21,8 @@ from emovoz.encoders.packed import (
     unpack,
 )
 from emovoz.encoders.sources import directory_of, locate
+from emovoz.memory import give_back
+from peak import resident_megabytes
 
 needs_packing = pytest.mark.skipif(not can_pack(torch.zeros(1, 1)), reason="oneDNN's layout is for x86 processors")
 
@@ -85,3 +90,25 @@ def test_hidden_states_are_as_near_the_truth_as_those_of_transformers(
     our_error, their_error = ((one - truth).abs().amax((1, 2)) / largest for one in (ours, theirs))
     assert (our_error[:-1] <= 1e-5).all()
     assert (our_error <= 4 * their_error).all()
+
+
+@needs_packing
+def test_what_is_prepared_for_each_length_is_not_kept() -> None:
+    layer = PackedLinear(torch.zeros(512, 512), None)
+
+    def grown() -> float:
+        """Megabytes, in a thread that has prepared nothing yet: what is kept is kept for each thread."""
+        of_lengths(range(40, 140))
+        before = resident_megabytes()
+        of_lengths(range(140, 440))
+        return resident_megabytes() - before
+
+    def of_lengths(lengths: Iterable[int]) -> None:
+        with torch.inference_mode():
+            for length in lengths:
+                layer(torch.zeros(length, 512))
+        give_back()
+
+    with ThreadPoolExecutor(1) as thread:
+        # 84 where torch may keep a thousand of them
+        assert thread.submit(grown).result() < 20

@@ -122,9 +122,10 @@ class Batcher:
             self._told(len(batch))
             if batch[0].alone:
                 _settle(batch[0], batch[0].alone)
+                give_back()
             else:
+                # the recogniser gives back itself, after each of its batches
                 _answer(batch, self._judge)
-            give_back()
             with self._changed:
                 self._at_work = 0
                 self._answered += len(batch)
