@@ -64,7 +64,7 @@ _SEEN_AT_FIRST = _seen_by_imports()
 
 @contextmanager
 def commands_in(folder: Path, **settings: str) -> Iterator[dict[str, str]]:
-    """The environment for examples that are run in a folder: `emovoz`, and the `python` and `torchrun` that have it.
+    """The environment for examples that are run in a folder: `emovoz` on the path, and the `python` that has it.
 
     Args:
         folder: a new folder `bin` is made in it.
@@ -72,9 +72,8 @@ def commands_in(folder: Path, **settings: str) -> Iterator[dict[str, str]]:
     """
     commands = folder / "bin"
     commands.mkdir()
-    for name, beginning in {"python": "", "torchrun": "-m torch.distributed.run"}.items():
-        (commands / name).write_text(f'#!/bin/sh\nexec {sys.executable} {beginning} "$@"\n')
-        (commands / name).chmod(0o755)
+    (commands / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (commands / "python").chmod(0o755)
     environment = {**os.environ, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", **settings}
     with warm_command(commands / "emovoz", environment):
         yield environment

@@ -20,9 +20,8 @@ from helpers import commands_in, json_lines, write_manifest
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 SERVE = [block for block in BLOCKS if block.startswith(("emovoz serve", "curl"))]
-ON_A_CLUSTER = [block for block in BLOCKS if "s3://bucket" in block]
-"""Run on an S3 server and a Ray of their own, in tests/scale."""
-SHELL = [block for block in BLOCKS if block.startswith("emovoz") and block not in (*SERVE, *ON_A_CLUSTER)]
+SHELL = [block for block in BLOCKS if block.startswith("emovoz") and block not in SERVE]
+"""All but what takes several processes, an S3 server and a Ray, which tests/training and tests/scale have."""
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
