@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from emovoz import Corpus, Recipe
+from emovoz import Clip, Corpus, Recipe, Recognizer
 from exports import recognizer_of
 from helpers import emovoz, json_lines, write_manifest
 
@@ -58,6 +58,22 @@ def test_importing_emovoz_does_not_load_torch() -> None:
     assert "Recognizer" in done.stdout
 
 
+def _predicted_without_waiting(*arguments: str) -> str:
+    """What a prediction of one clip prints, which imports nothing that takes seconds."""
+    script = """
+import sys
+from emovoz.cli import main
+try:
+    main()
+finally:
+    print(*sorted({"transformers", "torch._dynamo", "sklearn", "pandas", "scipy"} & set(sys.modules)), file=sys.stderr)
+"""
+    command = [sys.executable, "-c", script, "predict", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == "1 judged\n\n"
+    return done.stdout
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -71,19 +87,17 @@ def test_predicting_from_speech_waits_neither_for_transformers_nor_for_the_compi
 ) -> None:
     recognizer, audio = recognizer_of("speech", *settings), str(demo.clips[0].audio)
     recognizer.save_pretrained(tmp_path / "model")
-    script = """
-import sys
-from emovoz.cli import main
-try:
-    main()
-finally:
-    print(*sorted({"transformers", "torch._dynamo", "sklearn", "pandas", "scipy"} & set(sys.modules)), file=sys.stderr)
-"""
-    command = [sys.executable, "-c", script, "predict", str(tmp_path / "model"), audio]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stderr == "1 judged\n\n"
-    (line,) = json_lines(done.stdout)
+    (line,) = json_lines(_predicted_without_waiting(str(tmp_path / "model"), audio))
     assert line["scores"] == pytest.approx(recognizer.predict(audio)[0].scores, abs=1e-5)
+
+
+def test_predicting_from_speech_and_words_does_not_either(untrained: Recognizer, demo: Corpus, tmp_path: Path) -> None:
+    clip = Clip("a", demo.clips[0].audio, transcription="qué alegría")
+    untrained.save_pretrained(tmp_path / "model")
+    said = _predicted_without_waiting(str(tmp_path / "model"), str(clip.audio), "--text", "qué alegría")
+    (line,) = json_lines(said)
+    assert line["modalities"] == ["speech", "text"]
+    assert line["scores"] == pytest.approx(untrained.predict([clip])[0].scores, abs=1e-5)
 
 
 @pytest.mark.parametrize(

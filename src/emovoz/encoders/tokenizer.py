@@ -20,9 +20,8 @@ SPOKEN = {*SPECIAL, "tokenizer_class", "model_max_length", "truncation_side"}
 SILENT = {"backend", "clean_up_tokenization_spaces", "padding_side", "is_local", "local_files_only"}
 """Settings that change no token of a text."""
 
-RIGHT = "right"
-UNLIMITED = 10**30
-"""Tokens that a tokenizer allows which has no limit."""
+USUAL: dict[str, Any] = {"model_max_length": int(1e30), "truncation_side": "right"}
+"""Where the settings say nothing."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def read_tokenizer(directory: Path, *, generic: bool) -> TextTokenizer:
         raise InputError(f"{directory}: holds no tokenizer (such as {FILES[0]})")
     settings = _generic_settings(directory) if generic else None
     as_it_is = None if settings is None else _as_it_is(directory, settings)
-    return _of_transformers(directory) if as_it_is is None else as_it_is
+    return as_it_is or _of_transformers(directory)
 
 
 def _generic_settings(directory: Path) -> dict[str, Any] | None:
@@ -77,10 +76,10 @@ def _generic_settings(directory: Path) -> dict[str, Any] | None:
         return None
     if not isinstance(settings, dict) or settings.keys() - SPOKEN - SILENT:
         return None
-    generic = settings.get("tokenizer_class") in GENERIC and settings.get("truncation_side", RIGHT) in ("left", RIGHT)
+    settings = {**USUAL, **settings}
+    generic = settings.get("tokenizer_class") in GENERIC and settings["truncation_side"] in ("left", "right")
     named = all(isinstance(settings.get(name, ""), str) for name in SPECIAL)
-    limit = settings.get("model_max_length", UNLIMITED)
-    return settings if generic and named and type(limit) is int else None
+    return settings if generic and named and type(settings["model_max_length"]) is int else None
 
 
 def _as_it_is(directory: Path, settings: dict[str, Any]) -> TextTokenizer | None:
@@ -90,17 +89,15 @@ def _as_it_is(directory: Path, settings: dict[str, Any]) -> TextTokenizer | None
     try:
         backend: Any = Tokenizer.from_file(str(directory / FILE))
     except Exception as error:
-        # of no other class
+        # the library raises no other class
         raise _unreadable(directory, error) from error
     special = {token.content for token in backend.get_added_tokens_decoder().values() if token.special}
     named = {name: settings[name] for name in SPECIAL if name in settings}
     whole = backend.post_processor is not None and backend.truncation is None and backend.padding is None
     if not whole or not special.issuperset(named.values()):
         return None
-    eos, bos, unknown = (named.get(name) for name in ("eos_token", "bos_token", "unk_token"))
-    stand_in = _stand_in(*(None if token is None else backend.token_to_id(token) for token in (eos, bos, unknown)))
-    most, side = settings.get("model_max_length", UNLIMITED), settings.get("truncation_side", RIGHT)
-    return TextTokenizer(backend, most, side, stand_in)
+    ids = [backend.token_to_id(named[name]) for name in ("eos_token", "bos_token", "unk_token") if name in named]
+    return TextTokenizer(backend, settings["model_max_length"], settings["truncation_side"], [*ids, 0][0])
 
 
 def _of_transformers(directory: Path) -> TextTokenizer:
@@ -108,17 +105,14 @@ def _of_transformers(directory: Path) -> TextTokenizer:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except Exception as error:
+        # a class takes for granted what lies in its files, and raises anything where it is not so
         raise _unreadable(directory, error) from error
     if not tokenizer.is_fast:
         raise InputError(f"{directory}: the tokenizer has no fast form; emovoz needs one (tokenizer.json)")
-    stand_in = _stand_in(tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.unk_token_id)
-    most, side = tokenizer.model_max_length, tokenizer.truncation_side
-    return TextTokenizer(tokenizer.backend_tokenizer, most, side, stand_in)
-
-
-def _stand_in(*special: int | None) -> int:
-    return next((one for one in special if one is not None), 0)
+    special = (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.unk_token_id, 0)
+    stand_in = next(one for one in special if one is not None)
+    return TextTokenizer(tokenizer.backend_tokenizer, tokenizer.model_max_length, tokenizer.truncation_side, stand_in)
 
 
 def _unreadable(directory: Path, error: Exception) -> InputError:
