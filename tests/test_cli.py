@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from emovoz import Corpus, Recipe
+from emovoz import Clip, Corpus, Recipe, Recognizer
 from exports import recognizer_of
 from helpers import emovoz, emovoz_from_nothing, json_lines, write_manifest
 
@@ -58,6 +58,26 @@ def test_importing_emovoz_does_not_load_torch() -> None:
     assert "Recognizer" in done.stdout
 
 
+def waiting_for(modules: set[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own; the last line on its stderr names those of the modules it imported."""
+    script = f"""
+import sys
+from emovoz.cli import main
+try:
+    main()
+finally:
+    print(*sorted({modules!r} & set(sys.modules)), file=sys.stderr)
+"""
+    return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+
+
+def _predicted_without_waiting(*arguments: str) -> str:
+    """What a prediction of one clip prints, which imports nothing that takes seconds."""
+    done = waiting_for({"transformers", "torch._dynamo", "sklearn", "pandas", "scipy"}, "predict", *arguments)
+    assert done.stderr == "1 judged\n\n"
+    return done.stdout
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -71,11 +91,7 @@ def test_predicting_from_speech_waits_neither_for_transformers_nor_for_the_compi
 ) -> None:
     recognizer, audio = recognizer_of("speech", *settings), str(demo.clips[0].audio)
     recognizer.save_pretrained(tmp_path / "model")
-    done = waiting_for(
-        {"transformers", "torch._dynamo", "sklearn", "pandas", "scipy"}, "predict", str(tmp_path / "model"), audio
-    )
-    assert done.stderr == "1 judged\n\n"
-    (line,) = json_lines(done.stdout)
+    (line,) = json_lines(_predicted_without_waiting(str(tmp_path / "model"), audio))
     assert line["scores"] == pytest.approx(recognizer.predict(audio)[0].scores, abs=1e-5)
 
 
@@ -85,17 +101,13 @@ def test_learning_in_closed_form_from_speech_does_not_wait_for_them_either(few_c
     assert done.stderr.splitlines()[-1] == ""
 
 
-def waiting_for(modules: set[str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own; the last line on its stderr names those of the modules it imported."""
-    script = f"""
-import sys
-from emovoz.cli import main
-try:
-    main()
-finally:
-    print(*sorted({modules!r} & set(sys.modules)), file=sys.stderr)
-"""
-    return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+def test_predicting_from_speech_and_words_does_not_either(untrained: Recognizer, demo: Corpus, tmp_path: Path) -> None:
+    clip = Clip("a", demo.clips[0].audio, transcription="qué alegría")
+    untrained.save_pretrained(tmp_path / "model")
+    said = _predicted_without_waiting(str(tmp_path / "model"), str(clip.audio), "--text", "qué alegría")
+    (line,) = json_lines(said)
+    assert line["modalities"] == ["speech", "text"]
+    assert line["scores"] == pytest.approx(untrained.predict([clip])[0].scores, abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +25,13 @@ SPARE_VALUES = 50_000_000
 """That a module may have beyond those in its files: tables that it computes itself."""
 
 
-def load_weights(make: Callable[[], Module], directory: Path, *, within: str | None = None) -> Module:
+def load_weights(
+    make: Callable[[], Module],
+    directory: Path,
+    *,
+    within: str | None = None,
+    old_names: Mapping[str, str] | None = None,
+) -> Module:
     """A module in eval mode with the weights that lie in a directory.
 
     Args:
@@ -34,6 +40,7 @@ def load_weights(make: Callable[[], Module], directory: Path, *, within: str | N
         within: a pattern of how the names of the module's tensors begin in a file that holds other parts too (a
             decoder, the head of its training), which are left out; an extra tensor within a part that the module has
             is still a fault. None: the file holds nothing else.
+        old_names: patterns of names that files of old have, after that beginning, and what is said now.
 
     Raises:
         InputError: no safetensors file, or tensors that are missing, extra or of another shape, each by name.
@@ -42,7 +49,8 @@ def load_weights(make: Callable[[], Module], directory: Path, *, within: str | N
         with torch.device("meta"):
             module = make()
         refuse_giant(module, directory)
-        found = {re.sub(f"^{within}", "", name) if within else name: one for name, one in _tensors(directory)}
+        names = {f"^{within or ''}": "", **(old_names or {})}
+        found = {_replaced(name, names): one for name, one in _tensors(directory)}
         wanted = module.state_dict()
         parts = dict(module.named_children())
         extra = [name for name in found.keys() - wanted.keys() if within is None or name.partition(".")[0] in parts]
@@ -61,7 +69,7 @@ def config_of(kind: "type[Config]", directory: Path) -> "Config":
     from pydantic import TypeAdapter, ValidationError
 
     with told_of(directory):
-        told = _told(directory)
+        told = config_told(directory)
         try:
             return TypeAdapter(kind).validate_python(told)
         except ValidationError as error:
@@ -69,9 +77,23 @@ def config_of(kind: "type[Config]", directory: Path) -> "Config":
             raise InputError(f"{directory / CONFIG}: {fault}" for fault in faults) from error
 
 
+def config_told(directory: Path) -> dict[str, Any]:
+    """All of config.json.
+
+    Raises:
+        InputError: it cannot be read, or asks for more layers than anybody has made.
+    """
+    with told_of(directory):
+        told: dict[str, Any] = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+        deep = [f"{name} {many}" for name, many in told.items() if name.endswith("layers") and _many(many)]
+    if deep:
+        raise InputError(f"{directory / CONFIG}: {deep[0]}, more than {MOST_LAYERS}")
+    return told
+
+
 def refuse_deep(directory: Path) -> None:
     """Raise InputError where config.json asks for more layers than anybody has made."""
-    _told(directory)
+    config_told(directory)
 
 
 def refuse_giant(module: nn.Module, directory: Path) -> None:
@@ -113,12 +135,10 @@ def told_of(directory: Path) -> Iterator[None]:
         raise InputError(f"{directory}: the weights cannot be loaded: {str(error).strip()}") from error
 
 
-def _told(directory: Path) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
-    deep = [f"{name} {many}" for name, many in told.items() if name.endswith("layers") and _many(many)]
-    if deep:
-        raise InputError(f"{directory / CONFIG}: {deep[0]}, more than {MOST_LAYERS}")
-    return told
+def _replaced(name: str, names: Mapping[str, str]) -> str:
+    for pattern, now in names.items():
+        name = re.sub(pattern, now, name)
+    return name
 
 
 def _many(value: Any) -> bool:

@@ -110,7 +110,7 @@ def test_a_crop_shows_the_words_whose_middle_it_holds_with_prefix_and_special_to
     assert unknown is None
     states = e5.encode_each([WORDS], [-1])[0]
     ids = e5.tokens([WORDS])[0]
-    tokens = e5.tokenizer.convert_ids_to_tokens(ids)
+    tokens = [e5.tokenizer.id_to_token(one) for one in ids]
     assert tokens == [*PREFIX, *(token for word in TOKENS for token in word), "</s>"]
     row_of = {tuple(row.tolist()): token for row, token in zip(states[0], tokens, strict=True)}
     frames = torch.arange(100.0).reshape(1, -1, 1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,8 +13,13 @@ from emovoz.encoders.placement import PRODUCT_PRECISIONS
 
 def weights_digest(module: nn.Module) -> str:
     """sha256 over the names, shapes and float32 values of a module's tensors, wherever they came from."""
+    return tensors_digest(module.state_dict())
+
+
+def tensors_digest(tensors: Mapping[str, Any]) -> str:
+    """The same over a module's tensors by name."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
+    for name, tensor in sorted(tensors.items()):
         values = tensor.detach().cpu()
         if values.is_floating_point():
             values = values.to(torch.float32)
@@ -41,12 +47,17 @@ def settings_of(config: Any) -> dict[str, Any]:
     Families differ in what changes them, so a setting counts unless it is known not to: to count one too many costs
     encoding again, one too few gives the features of another model.
     """
+    settings = {name: value for name, value in config.to_dict().items() if not is_idle(name)}
+    return json.loads(json.dumps(settings, sort_keys=True, default=str))
+
+
+def is_idle(setting: str) -> bool:
+    """Whether a setting of a text model, by its name, says nothing of hidden states."""
     idle = (
         *("name_or_path", "architectures", "transformers_version", "dtype", "label", "token_id", "dropout", "init"),
         *("cache", "problem_type", "task", "gradient", "return_dict", "output_", "tie_", "summary_", "classifier"),
     )
-    settings = {name: value for name, value in config.to_dict().items() if not any(part in name for part in idle)}
-    return json.loads(json.dumps(settings, sort_keys=True, default=str))
+    return any(part in setting for part in idle)
 
 
 def fingerprint(weights: str, **settings: Any) -> str:

@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emovoz.encoders.fingerprint import fingerprints, settings_of, weights_digest
+from emovoz.encoders.bert_layers import BertLayers, load_bert
+from emovoz.encoders.fingerprint import fingerprints, settings_of, tensors_digest
 from emovoz.encoders.packed import pack
 from emovoz.encoders.placement import (
     at_once,
@@ -21,19 +23,10 @@ from emovoz.encoders.placement import (
     product_precision,
 )
 from emovoz.encoders.pretrained import load_frozen
-from emovoz.errors import InputError
+from emovoz.encoders.tokenizer import read_tokenizer
 from emovoz.sequence import MaskedSequence
 from emovoz.threads import several_at_once
 
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "spm.model",
-    "tokenizer.model",
-)
 TUNABLE: dict[str, tuple[str | None, tuple[str, ...]]] = {
     **dict.fromkeys(
         ("bert", "roberta", "xlm-roberta", "camembert", "electra"),
@@ -59,6 +52,8 @@ class TextEncoder:
         dim: width of a token.
         layers: number of hidden states, the embedding output included.
         longest: tokens kept of a text, special ones included.
+        tokenizer: of the library tokenizers; it cuts texts.
+        stand_in: the token of an empty text where the model knows no special ones, so that it has none at all.
         blocks: its transformer layers, in order; none where the family is not one of `TUNABLE`.
         projections: of queries and of values within a block, by name.
         multiplies_in: precision of the matrix products (see `product_precision`).
@@ -70,28 +65,32 @@ class TextEncoder:
 
     def __init__(self, directory: Path, *, prefix: str = "") -> None:
         self.device = compute_device()
+        self.multiplies_in = product_precision(self.device)
         self.model = _text_model(directory, self.device)
-        self.tokenizer = _fast_tokenizer(directory)
         self.prefix = prefix
         config = self.model.config
         self.dim: int = config.hidden_size
         self.layers: int = config.num_hidden_layers + 1
-        self.longest = _longest(self.model, self.tokenizer)
         place, self.projections = TUNABLE.get(config.model_type, (None, ()))
         self.blocks: Sequence[Any] = () if place is None else self.model.get_submodule(place)
-        self.kindred = fingerprints(
-            weights_digest(self.model),
-            tokenizer=self.tokenizer.backend_tokenizer.to_str(),
-            architecture=settings_of(config),
-            prefix=prefix,
-            longest=self.longest,
-            backend="torch",
-        )
-        self.multiplies_in = product_precision(self.device)
+        # the library that reads tokenizers lets nothing else begin meanwhile, but what has begun goes on
+        with ThreadPoolExecutor(1) as aside:
+            digest = aside.submit(tensors_digest, self.model.state_dict())
+            # T5 looks at its dense weights in every call
+            if self.multiplies_in == "float32" and "t5" not in config.model_type:
+                pack(self.model)
+            tokenizer = read_tokenizer(directory, generic=isinstance(self.model, BertLayers))
+            self.longest = min(tokenizer.most, _positions(self.model))
+            self.kindred = fingerprints(
+                digest.result(),
+                tokenizer=tokenizer.backend.to_str(),
+                architecture=settings_of(config),
+                prefix=prefix,
+                longest=self.longest,
+                backend="torch",
+            )
         self.fingerprint = self.kindred[self.multiplies_in]
-        # T5 looks at its dense weights in every call
-        if self.multiplies_in == "float32" and "t5" not in config.model_type:
-            pack(self.model)
+        self.tokenizer, self.stand_in = tokenizer.cut_at(self.longest), tokenizer.stand_in
 
     def encode(self, texts: Sequence[str], layers: Sequence[int] | None = None) -> MaskedSequence:
         """Hidden states of a batch of texts, each text's independent of the others.
@@ -123,13 +122,7 @@ class TextEncoder:
         """Token ids of each text, prefix and special tokens included."""
         if not texts:
             return []
-        return [of_text or [self.stand_in] for of_text in self._tokenised(texts)["input_ids"]]
-
-    @property
-    def stand_in(self) -> int:
-        """The token of an empty text where a model knows no special ones, so that it has none at all."""
-        special = (self.tokenizer.eos_token_id, self.tokenizer.bos_token_id, self.tokenizer.unk_token_id, 0)
-        return next(one for one in special if one is not None)
+        return [of_text.ids or [self.stand_in] for of_text in self._tokenised(texts)]
 
     def words(self, text: str) -> list[int | None]:
         """The word that each token of `tokens` belongs to, counted from 0; None of special ones and of the prefix.
@@ -137,15 +130,14 @@ class TextEncoder:
         Words are what blanks separate, with their punctuation. A token that is a blank goes with the word after it.
         """
         ends = [match.end() for match in re.finditer(r"\S+", text)]
-        spans = self._tokenised([text], return_offsets_mapping=True)["offset_mapping"][0]
+        spans = self._tokenised([text])[0].offsets
         # where the token ends in the text itself: not after its beginning, for special ones and the prefix
         lasts = [end - len(self.prefix) for _, end in spans]
         found = [bisect_left(ends, last) if last > 0 else len(ends) for last in lasts]
         return [word if word < len(ends) else None for word in found] or [None]
 
-    def _tokenised(self, texts: Sequence[str], **more: bool) -> Any:
-        prefixed = [self.prefix + text for text in texts]
-        return self.tokenizer(prefixed, truncation=True, max_length=self.longest, **more)
+    def _tokenised(self, texts: Sequence[str]) -> Any:
+        return self.tokenizer.encode_batch([self.prefix + text for text in texts])
 
     def _encode_batch(self, tokens: list[list[int]], layers: list[int]) -> list[Tensor]:
         with torch.inference_mode(), multiplying(self.device, self.multiplies_in):
@@ -196,6 +188,10 @@ class TextEncoder:
 
 def _text_model(directory: Path, device: torch.device) -> Any:
     """The encoder of a text model, or all of one that has no other part, without what follows the last state."""
+    bert = load_bert(directory)
+    if bert is not None:
+        return bert.to(device).requires_grad_(False)
+
     from transformers import AutoConfig, AutoModel, AutoModelForTextEncoding
     from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
 
@@ -209,27 +205,12 @@ def _text_model(directory: Path, device: torch.device) -> Any:
     return model
 
 
-def _fast_tokenizer(directory: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    # without its files the library makes a tokenizer up that knows no word
-    if not any((directory / name).is_file() for name in TOKENIZER_FILES):
-        raise InputError(f"{directory}: holds no tokenizer (such as {TOKENIZER_FILES[0]})")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, ImportError, KeyError) as error:
-        raise InputError(f"{directory}: the tokenizer cannot be loaded: {str(error).strip()}") from error
-    if not tokenizer.is_fast:
-        raise InputError(f"{directory}: the tokenizer has no fast form; emovoz needs one (tokenizer.json)")
-    return tokenizer
-
-
-def _longest(model: Any, tokenizer: Any) -> int:
-    """Tokens that tokenizer and position table allow; RoBERTa's table begins after its padding id."""
+def _positions(model: Any) -> int:
+    """Tokens that the position table allows; RoBERTa's begins after its padding id."""
     config = model.config
     positions = getattr(config, "max_position_embeddings", None) or USUAL_LONGEST
     tables = [module for name, module in model.named_modules() if name.endswith("position_embeddings")]
     before = max(
         (table.padding_idx + 1 for table in tables if getattr(table, "padding_idx", None) is not None), default=0
     )
-    return min(tokenizer.model_max_length, positions - before)
+    return int(positions - before)

@@ -175,7 +175,7 @@ def _write_text(branch: Branch, folder: Path, facts: Mapping[str, str]) -> None:
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     graph = text.TextGraph(encoder, branch.layers).eval()
     write_graph(graph, folder / "text.onnx", inputs, _TOKENS, ports, {**facts, **more})
-    encoder.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
+    encoder.tokenizer.save(str(folder / TOKENIZER))
 
 
 def _write_head(recognizer: Recognizer, file: Path, facts: Mapping[str, str]) -> None:
@@ -227,7 +227,7 @@ def _text_card(branch: Branch) -> TextCard:
         dim=encoder.dim,
         prefix=encoder.prefix,
         longest=encoder.longest,
-        truncation_side=encoder.tokenizer.truncation_side,
+        truncation_side=encoder.tokenizer.truncation["direction"],
         stand_in=encoder.stand_in,
     )
 
