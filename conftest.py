@@ -344,4 +344,7 @@ def _names_in_docstrings(request: pytest.FixtureRequest) -> None:
         names["corpus"] = demo
         names["recording"] = str(demo.split("test").clips[0].audio)
         names["recordings"] = str(request.getfixturevalue("recordings"))
-        names["model"] = str(request.getfixturevalue("quickstart") / "model")
+        # what takes long does so with small encoders
+        small = "export(" in str(request.node.dtest.docstring)
+        model = request.getfixturevalue("small_model" if small else "quickstart")
+        names["model"] = str(model if small else model / "model")

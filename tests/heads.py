@@ -30,7 +30,7 @@ def make_head(shapes: dict[str, tuple[int, int]] | None = None, **settings: Any)
     return head
 
 
-def make_batch(*lengths: tuple[int, int], shapes: dict[str, tuple[int, int]] | None = None, seed: int = 1) -> Batch:
+def make_batch(*lengths: tuple[int, ...], shapes: dict[str, tuple[int, int]] | None = None, seed: int = 1) -> Batch:
     """Clips of these (speech, text) lengths, zeros after their ends."""
     random = torch.Generator().manual_seed(seed)
     batch: Batch = {}

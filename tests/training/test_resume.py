@@ -213,7 +213,7 @@ def test_a_closed_form_needs_no_checkpoint(texts: Corpus, recipe: Recipe, store:
 def test_ctrl_c_says_how_to_go_on_and_the_command_line_goes_on(
     texts: Corpus, recipe: Recipe, store: FeatureStore, tmp_path: Path
 ) -> None:
-    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": 200})})
+    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": 80})})
     (tmp_path / "mine.yaml").write_text(recipe.to_yaml())
     with (tmp_path / "clips.csv").open("w", newline="") as file:
         csv.writer(file).writerows(
