@@ -67,6 +67,9 @@ def test_the_prefix_is_part_of_the_fingerprint(tiny_bert: Path) -> None:
     assert prefixed.tokens(["sí"]) == plain.tokens(["hola sí"])
 
 
-def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", ["", "[]", "{}", None])
+def test_a_folder_that_is_no_model_is_refused(told: str | None, tmp_path: Path) -> None:
+    if told is not None:
+        (tmp_path / "config.json").write_text(told)
     with pytest.raises(InputError, match=r"config\.json"):
         load_text_encoder(str(tmp_path))

@@ -86,5 +86,5 @@ def model_type(directory: Path) -> str:
     config = directory / "config.json"
     try:
         return str(json.loads(config.read_text())["model_type"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{directory}: not a Hugging Face model directory (no usable config.json)") from error
