@@ -43,12 +43,12 @@ def main() -> None:
     write_section(HEADING, "\n".join(lines))
 
 
-def train(model: Path) -> None:
-    """Save a model of the recipe `speech`."""
+def train(model: Path, recipe: str = "speech") -> None:
+    """Save a model of a recipe, trained on the demo corpus."""
     # what it has learned plays no part here; in a process of its own, for a child's peak begins at its parent's
     script = (
         "from emovoz import Recipe, train; from emovoz.corpus import demo_corpus; "
-        f"train(demo_corpus(), Recipe.load('speech')).save_pretrained({str(model)!r})"
+        f"train(demo_corpus(), Recipe.load({recipe!r})).save_pretrained({str(model)!r})"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 
