@@ -17,9 +17,9 @@ quickstart: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
-# every case of the fault suite, of which `make test` tries a sample, and what takes long; some hours
+# every case of the fault suite, of which `make test` tries a sample, and all that takes long; some hours
 soak: $(VENV)/.installed-dev
-	EMOVOZ_SOAK=1 EMOVOZ_TALLY=$(CURDIR)/soak.jsonl OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults tests/exporting tests/scale -n $(WORKERS) $(PYTEST_OPTIONS)
+	EMOVOZ_SOAK=1 EMOVOZ_TALLY=$(CURDIR)/soak.jsonl OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -n $(WORKERS) $(PYTEST_OPTIONS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -69,6 +69,13 @@ OF_THE_SOAK = (
     "test_a_published_run_trains_and_predicts[bsc-upc-5]",
     "gives_it_alone[RoBERTa]",
     "gives_it_alone[XLM-RoBERTa]",
+    "gives_it_alone[ELECTRA]",
+    "test_a_published_run_trains_and_predicts[bsc-upc-2]",
+    "test_the_head_decides_in_a_graph_as_in_torch[settings1]",
+    "test_the_head_decides_in_a_graph_as_in_torch[settings3]",
+    "test_the_baselines_train_save_and_predict[compare]",
+    "test_a_training_that_slurm_stops_goes_on_and_gives_the_same_model",
+    "test_a_recipe_trains_it_and_the_saved_model_says_the_same[resnet101]",
 )
 """Tests that take long, beside others like them that `make test` runs: `make soak` runs these."""
 

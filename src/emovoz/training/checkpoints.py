@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from emovoz import processes
 from emovoz.errors import InputError
 from emovoz.files import check_folder, write_faults
 from emovoz.progress import say
@@ -102,7 +103,8 @@ def open_checkpoint(folder: Path, belongs: Mapping[str, Any], *, resume: bool, s
         InputError: the folder holds something else, or the checkpoint is damaged or belongs to another training.
     """
     _check_place(folder)
-    for leftover in folder.glob(f"{_SCRATCH}*"):
+    # of several processes the first one writes, perhaps still
+    for leftover in folder.glob(f"{_SCRATCH}*") if processes.is_first() else ():
         shutil.rmtree(leftover, ignore_errors=True)
     newest = _newest(folder)
     fault = _fault(newest, belongs) if newest else None
