@@ -79,6 +79,12 @@ def commands_in(folder: Path, **settings: str) -> Iterator[dict[str, str]]:
         yield environment
 
 
+def change_json(file: Path, **changed: Any) -> None:
+    """Change values of an object in a file; `none` takes one out."""
+    values = {**json.loads(file.read_text()), **changed}
+    file.write_text(json.dumps({name: value for name, value in values.items() if value != "none"}))
+
+
 def json_lines(text: str) -> list[dict[str, Any]]:
     """JSON objects, one a line."""
     return [json.loads(line) for line in text.splitlines()]

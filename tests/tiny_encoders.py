@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 SMALL: dict[str, Any] = {
@@ -64,6 +65,19 @@ TEXT: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "GPT-2": ("GPT2", "Model", {"vocab_size": 20, "n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 20}),
 }
+
+
+def spoil_tensor(weights: Path, fault: str, there: str, extra: str) -> str:
+    """Make a tensor of a file `missing`, `extra` or of another `shape`; the name of that which is wrong now."""
+    tensors = load_file(weights)
+    if fault == "extra":
+        tensors[extra] = torch.zeros(1)
+    elif fault == "shape":
+        tensors[there] = tensors[there][:-1].contiguous()
+    else:
+        del tensors[there]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    return extra if fault == "extra" else there
 
 
 def speech_checkpoint(name: str, directory: Path, *, head: str = "Model", **more: Any) -> Any:

@@ -17,7 +17,6 @@ from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForAudio
 
 from emovoz import Recognizer
 from emovoz.encoders import locate
-from emovoz.encoders.pretrained import load_strictly
 from emovoz.encoders.sources import directory_of
 
 TITLE = "one clip of 3 s"
@@ -77,7 +76,7 @@ def _save_pipeline(directory: Path) -> None:
 
     encoder = directory_of(locate("whisper-base"))
     model = WhisperForAudioClassification(WhisperConfig.from_pretrained(encoder, num_labels=6))
-    model.encoder = load_strictly(WhisperEncoder, encoder)
+    model.encoder = WhisperEncoder.from_pretrained(encoder, dtype=torch.float32)
     model.save_pretrained(directory)
     WhisperFeatureExtractor().save_pretrained(directory)
 

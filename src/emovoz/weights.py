@@ -91,11 +91,6 @@ def config_told(directory: Path) -> dict[str, Any]:
     return told
 
 
-def refuse_deep(directory: Path) -> None:
-    """Raise InputError where config.json asks for more layers than anybody has made."""
-    config_told(directory)
-
-
 def refuse_giant(module: nn.Module, directory: Path) -> None:
     """Raise InputError where a module wants much more than the files hold: what is missing would be made up."""
     held = sum(file.stat().st_size for file in directory.glob("*.safetensors"))

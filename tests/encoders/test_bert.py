@@ -1,12 +1,10 @@
 """BERT by our own layers: its weights, settings and states as transformers has them, or else transformers' own."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, BertModel
 
 from emovoz import InputError, TextEncoder
@@ -14,8 +12,8 @@ from emovoz.encoders import load_text_encoder
 from emovoz.encoders.bert_layers import BertLayers, load_bert
 from emovoz.encoders.fingerprint import settings_of, weights_digest
 from emovoz.encoders.packed import unpacked
-from helpers import relative_gap
-from tiny_encoders import TEXT, WORDS, text_checkpoint
+from helpers import change_json, relative_gap
+from tiny_encoders import TEXT, WORDS, spoil_tensor, text_checkpoint
 
 OF_2018 = {"position_embedding_type": "absolute", "directionality": "bidi", "gradient_checkpointing": False}
 OF_2018 |= {"pooler_fc_size": 768, "pooler_num_attention_heads": 12, "pooler_num_fc_layers": 3}
@@ -24,9 +22,7 @@ FINE_TUNED = {"id2label": {"0": "sad", "1": "glad", "2": "mad"}, "problem_type":
 
 
 def _changed(directory: Path, **changed: Any) -> Path:
-    file = directory / "config.json"
-    values = {**json.loads(file.read_text()), **changed}
-    file.write_text(json.dumps({name: value for name, value in values.items() if value != "none"}))
+    change_json(directory / "config.json", **changed)
     return directory
 
 
@@ -97,16 +93,9 @@ def test_a_configuration_that_cannot_be_is_told(changed: dict[str, Any], told: s
 @pytest.mark.parametrize("fault", ["missing", "extra", "shape"])
 def test_a_wrong_tensor_is_named(fault: str, tmp_path: Path) -> None:
     text_checkpoint("BERT", tmp_path)
-    name = "encoder.layer.1.attention.self.key.weight"
-    tensors = load_file(tmp_path / "model.safetensors")
-    if fault == "missing":
-        del tensors[name]
-    elif fault == "shape":
-        tensors[name] = tensors[name][:-1].contiguous()
-    else:
-        name = "encoder.layer.1.attention.self.distance_embedding.weight"
-        tensors[name] = torch.zeros(1)
-    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    part = "encoder.layer.1.attention.self"
+    extra = f"{part}.distance_embedding.weight"
+    name = spoil_tensor(tmp_path / "model.safetensors", fault, f"{part}.key.weight", extra)
     with pytest.raises(InputError, match=name.replace(".", r"\.")):
         load_text_encoder(str(tmp_path))
 

@@ -17,7 +17,7 @@ from emovoz.encoders.tuned import TunedLayers
 from emovoz.sequence import MaskedSequence
 from emovoz.settings import Lora
 from helpers import emovoz, relative_gap
-from tiny_encoders import SPEECH, feature_extractor, speech_checkpoint, whisper_checkpoint
+from tiny_encoders import SPEECH, feature_extractor, speech_checkpoint, spoil_tensor, whisper_checkpoint
 
 RATE = 16000
 
@@ -163,16 +163,9 @@ def test_the_preprocessing_is_that_of_the_checkpoint_and_part_of_the_fingerprint
 @pytest.mark.parametrize("name", ["wav2vec 2.0 base", "w2v-BERT 2.0"])
 def test_a_wrong_tensor_is_named(tmp_path: Path, name: str, fault: str) -> None:
     speech_checkpoint(name, tmp_path)
-    tensors = load_file(tmp_path / "model.safetensors")
-    tensor = next(key for key in tensors if key.endswith("layers.1.final_layer_norm.weight"))
-    if fault == "missing":
-        del tensors[tensor]
-    elif fault == "shape":
-        tensors[tensor] = tensors[tensor][:-1].contiguous()
-    else:
-        tensor = tensor.replace("layers.1", "layers.9")
-        tensors[tensor] = torch.zeros(1)
-    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    weights = tmp_path / "model.safetensors"
+    there = next(key for key in load_file(weights) if key.endswith("layers.1.final_layer_norm.weight"))
+    tensor = spoil_tensor(weights, fault, there, there.replace("layers.1", "layers.9"))
     with pytest.raises(InputError, match=tensor.replace(".", r"\.")):
         load_speech_encoder(str(tmp_path))
 

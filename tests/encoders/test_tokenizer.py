@@ -12,6 +12,7 @@ from emovoz import InputError
 from emovoz.corpus import demo_corpus
 from emovoz.encoders.sources import directory_of, locate
 from emovoz.encoders.tokenizer import read_tokenizer
+from helpers import change_json
 from tiny_encoders import text_checkpoint
 
 TEXTS = ["qué alegría", "", "  la   casa <s> y\tél </s>, sí.", "«¿Qué?» 漢字 😀 ﬁn", "hola " * 40]
@@ -38,16 +39,11 @@ def test_the_packaged_tokenizer_is_that_of_transformers() -> None:
 
 
 def _settings(**changed: Any) -> Callable[[Path], None]:
-    return lambda directory: _change(directory / "tokenizer_config.json", changed)
+    return lambda directory: change_json(directory / "tokenizer_config.json", **changed)
 
 
 def _tokenizer(**changed: Any) -> Callable[[Path], None]:
-    return lambda directory: _change(directory / "tokenizer.json", changed)
-
-
-def _change(file: Path, changed: dict[str, Any]) -> None:
-    values = {**json.loads(file.read_text()), **changed}
-    file.write_text(json.dumps({name: value for name, value in values.items() if value != "none"}))
+    return lambda directory: change_json(directory / "tokenizer.json", **changed)
 
 
 def _also(name: str, told: Any) -> Callable[[Path], None]:

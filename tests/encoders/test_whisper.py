@@ -1,13 +1,14 @@
 """The Whisper encoder: equal to the library's own, exact in batches, whole over long clips."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperModel
 from transformers.audio_utils import mel_filter_bank
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
@@ -19,6 +20,7 @@ from emovoz.encoders.log_mel import log_mel, mel_filters
 from emovoz.encoders.packed import pack, unpacked
 from emovoz.encoders.sources import directory_of, locate
 from helpers import relative_gap
+from tiny_encoders import spoil_tensor
 
 RATE = 16000
 
@@ -174,17 +176,10 @@ def test_it_is_frozen_and_in_eval_mode(whisper: SpeechEncoder, speech_samples: n
 
 @pytest.mark.parametrize("fault", ["missing", "extra", "shape"])
 def test_a_wrong_tensor_is_named(tiny_whisper: Path, tmp_path: Path, fault: str) -> None:
-    name = "model.encoder.layers.1.fc1.weight"
-    tensors = load_file(tiny_whisper / "model.safetensors")
-    if fault == "missing":
-        del tensors[name]
-    elif fault == "shape":
-        tensors[name] = tensors[name][:-1].contiguous()
-    else:
-        name = "model.encoder.layers.9.fc1.weight"
-        tensors[name] = torch.zeros(1)
-    (tmp_path / "config.json").write_text((tiny_whisper / "config.json").read_text())
-    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    for part in ("config.json", "model.safetensors"):
+        shutil.copy(tiny_whisper / part, tmp_path)
+    there, extra = (f"model.encoder.layers.{layer}.fc1.weight" for layer in (1, 9))
+    name = spoil_tensor(tmp_path / "model.safetensors", fault, there, extra)
     with pytest.raises(InputError, match=name.removeprefix("model.encoder.").replace(".", r"\.")):
         load_speech_encoder(str(tmp_path))
 

@@ -4,11 +4,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from emovoz.encoders.fingerprint import is_idle
+from emovoz.encoders.layers import table, width_of_heads
 from emovoz.encoders.packed import linear_gelu
 from emovoz.weights import config_of, config_told, load_weights
 
@@ -79,9 +79,9 @@ class BertEmbeddings(nn.Module):
     def __init__(self, config: BertSettings) -> None:
         super().__init__()
         width = config.hidden_size
-        self.word_embeddings = _table(config.vocab_size, width)
-        self.position_embeddings = _table(config.max_position_embeddings, width)
-        self.token_type_embeddings = _table(config.type_vocab_size, width)
+        self.word_embeddings = table(config.vocab_size, width)
+        self.position_embeddings = table(config.max_position_embeddings, width)
+        self.token_type_embeddings = table(config.type_vocab_size, width)
         self.LayerNorm = nn.LayerNorm(width, eps=config.layer_norm_eps)
 
     def forward(self, input_ids: Tensor) -> Tensor:
@@ -113,9 +113,7 @@ class BertSelfAttention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        if heads < 1 or width % heads:
-            raise ValueError(f"{heads} heads do not divide a width of {width}")
-        self.head_width = width // heads
+        self.head_width = width_of_heads(width, heads)
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -162,8 +160,3 @@ def _is_plain(told: dict[str, Any]) -> bool:
     known = {field.name for field in fields(BertSettings) if told.get(field.name, 0) is not None}
     unknown = {name for name in told if not is_idle(name)} - known
     return not unknown and all(told.get(name, usual[name]) == usual[name] for name in fixed)
-
-
-def _table(rows: int, width: int) -> nn.Embedding:
-    # so that no random values are drawn: for tensors without values torch would import its compiler for a second
-    return nn.Embedding.from_pretrained(torch.empty(rows, width))

@@ -11,34 +11,20 @@ import torch
 
 from emovoz.encoders.placement import PRECISION
 from emovoz.errors import InputError
-from emovoz.weights import refuse_deep, refuse_faulty, refuse_giant, told_of
+from emovoz.weights import config_told, refuse_faulty, refuse_giant, told_of
 
 
-def load_frozen(kind: Any, directory: Path, device: torch.device, **options: Any) -> Any:
-    """An encoder in eval mode whose weights need no gradient; what it was trained with beside it is left out.
+def load_frozen(kind: Any, directory: Path, device: torch.device, *, optional: tuple[str, ...] = ()) -> Any:
+    """A transformers module in eval mode whose weights need no gradient, every tensor accounted for.
 
-    Arguments and errors as in `load_strictly`.
-    """
-    return load_strictly(kind, directory, alone=False, **options).to(device).requires_grad_(False)
-
-
-def load_strictly(
-    kind: Any,
-    directory: Path,
-    *,
-    alone: bool = True,
-    optional: tuple[str, ...] = (),
-    **options: Any,
-) -> Any:
-    """A transformers module in eval mode from a local directory, every tensor accounted for.
+    Parts of the file that the module does not have (the head of its training, a decoder) are left out, while an extra
+    tensor within a part that it has is a fault.
 
     Args:
         kind: a transformers model class or `AutoModel`.
         directory: what `save_pretrained` wrote.
-        alone: whether the file may hold nothing else; otherwise parts that the module does not have (the head of
-            its training, a decoder) are left out, while an extra tensor within a part that it has is still a fault.
+        device: where it is to compute.
         optional: beginnings of names that may be missing in the file, of parts that the caller leaves out.
-        options: passed on to `from_pretrained`.
 
     Raises:
         InputError: no safetensors file, or tensors that are missing, extra or of another shape, each by name.
@@ -53,19 +39,19 @@ def load_strictly(
             trust_remote_code=False,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
-            **options,
         )
-    extra = [name for name in report["unexpected_keys"] if alone or _within(model, name)]
+    extra = [name for name in report["unexpected_keys"] if _within(model, name)]
     missing = [name for name in report["missing_keys"] if not name.startswith(optional)]
     refuse_faulty(directory, missing, extra, report["mismatched_keys"])
-    return model.eval()
+    return model.eval().to(device).requires_grad_(False)
 
 
 def _without_values(kind: Any, directory: Path) -> Any:
     """The module as config.json wants it, which takes no memory."""
     from transformers import AutoConfig
 
-    refuse_deep(directory)
+    # which refuses more layers than anybody has made
+    config_told(directory)
     with torch.device("meta"):
         if hasattr(kind, "from_config"):
             return kind.from_config(AutoConfig.from_pretrained(directory, trust_remote_code=False))

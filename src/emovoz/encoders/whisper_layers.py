@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
+
+from emovoz.encoders.layers import table, width_of_heads
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,7 @@ class WhisperLayers(nn.Module):
         width = config.d_model
         self.conv1 = nn.Conv1d(config.num_mel_bins, width, 3, padding=1)
         self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
-        # so that no random values are drawn: for tensors without values torch would import its compiler for a second
-        self.embed_positions = nn.Embedding.from_pretrained(torch.empty(config.max_source_positions, width))
+        self.embed_positions = table(config.max_source_positions, width)
         self.layers = nn.ModuleList(WhisperBlock(config) for _ in range(config.encoder_layers))
         self.layer_norm = nn.LayerNorm(width)
 
@@ -66,9 +66,7 @@ class WhisperAttention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        if heads < 1 or width % heads:
-            raise ValueError(f"{heads} heads do not divide a width of {width}")
-        self.num_heads, self.scaling = heads, (width // heads) ** -0.5
+        self.num_heads, self.scaling = heads, width_of_heads(width, heads) ** -0.5
         self.q_proj = nn.Linear(width, width)
         self.k_proj = nn.Linear(width, width, bias=False)
         self.v_proj = nn.Linear(width, width)
