@@ -258,6 +258,14 @@ def untrained(tiny_whisper: Path, tiny_bert: Path) -> Recognizer:
 
 
 @pytest.fixture(scope="session")
+def untrained_model(untrained: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the same is saved in, to be read only; a recogniser is called by it from then on."""
+    folder = tmp_path_factory.mktemp("models") / untrained.name
+    untrained.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def exported(untrained: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> ExportedRecognizer:
     """The same, exported."""
     from emovoz import export

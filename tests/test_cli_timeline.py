@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner, Result
 
-from emovoz import Corpus, InputError, Recognizer
+from emovoz import Corpus, InputError
 from emovoz.cli import app
 from emovoz.corpus import load_audio
 from helpers import json_lines
@@ -26,11 +26,8 @@ FORMS = {".json", ".csv", ".srt", ".labels.txt", ".png"}
 
 
 @pytest.fixture(scope="module")
-def model(untrained: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A recogniser on tiny encoders, saved."""
-    folder = tmp_path_factory.mktemp("timelines") / "model"
-    untrained.save_pretrained(folder)
-    return str(folder)
+def model(untrained_model: Path) -> str:
+    return str(untrained_model)
 
 
 @pytest.fixture(scope="module")

@@ -126,11 +126,10 @@ def test_the_picture_has_what_the_clip_has(recognizer: Recognizer, demo: Corpus,
     assert Image.open(io.BytesIO(explanation.png())).width == 1680
 
 
-def test_the_words_beside_a_file_are_read(untrained: Recognizer, demo: Corpus, tmp_path: Path) -> None:
-    untrained.save_pretrained(tmp_path / "model")
+def test_the_words_beside_a_file_are_read(untrained_model: Path, demo: Corpus, tmp_path: Path) -> None:
     shutil.copy(str(demo.clips[0].audio), tmp_path / "a.ogg")
     (tmp_path / "a.txt").write_text("hoy  hubo\nfiesta", encoding="utf-8")
-    arguments = ["explain", str(tmp_path / "model"), str(tmp_path / "a.ogg"), "--json"]
+    arguments = ["explain", str(untrained_model), str(tmp_path / "a.ogg"), "--json"]
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert [word["text"] for word in json.loads(done.stdout)["explanation"]["words"]] == ["hoy", "hubo", "fiesta"]
     assert json.loads(done.stdout)["modalities"] == ["speech", "text"]

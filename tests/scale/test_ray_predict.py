@@ -5,19 +5,12 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from emovoz import Corpus, InputError, Recognizer
+from emovoz import Corpus, InputError
 from emovoz.cli import app
 from emovoz.inference.inputs import clips_of
 from emovoz.remote import listing, read, write
 from emovoz.scale.predict_verb import run
 from helpers import emovoz, emovoz_from_nothing, json_lines
-
-
-@pytest.fixture(scope="module")
-def model(untrained: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    untrained.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -33,30 +26,37 @@ def recordings(demo: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def local(model: Path, recordings: Path) -> str:
+def local(untrained_model: Path, recordings: Path) -> str:
     """What one process prints."""
-    done = emovoz("predict", str(model), str(recordings), "--batch-size", "4")
+    done = emovoz("predict", str(untrained_model), str(recordings), "--batch-size", "4")
     assert done.returncode == 2, done.stderr
     return done.stdout
 
 
-def test_the_lines_are_those_of_one_process(model: Path, recordings: Path, local: str, ray_address: str) -> None:
+def test_the_lines_are_those_of_one_process(
+    untrained_model: Path, recordings: Path, local: str, ray_address: str
+) -> None:
     done = emovoz_from_nothing(
-        *("predict", str(model), str(recordings), "--batch-size", "4", "--engine", "ray", "--workers", "2")
+        *("predict", str(untrained_model), str(recordings), "--batch-size", "4", "--engine", "ray", "--workers", "2")
     )
     assert (done.returncode, done.stdout) == (2, local), done.stderr
     assert len(json_lines(local)) == 21
 
 
 def test_all_of_it_on_s3_and_nothing_judged_twice(
-    model: Path, recordings: Path, local: str, bucket: str, ray_address: str, capsys: pytest.CaptureFixture[str]
+    untrained_model: Path,
+    recordings: Path,
+    local: str,
+    bucket: str,
+    ray_address: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for path in model.rglob("*"):
+    for path in untrained_model.rglob("*"):
         if path.is_file():
-            write(f"{bucket}/models/tiny/{path.relative_to(model).as_posix()}", path.read_bytes())
+            write(f"{bucket}/models/untrained/{path.relative_to(untrained_model).as_posix()}", path.read_bytes())
     for path in recordings.iterdir():
         write(f"{bucket}/recordings/{path.name}", path.read_bytes())
-    asked = (f"{bucket}/models/tiny", f"{bucket}/recordings", f"{bucket}/answers")
+    asked = (f"{bucket}/models/untrained", f"{bucket}/recordings", f"{bucket}/answers")
     assert predicted(*asked) == 2
     assert capsys.readouterr().out == ""
     assert read(f"{bucket}/answers/predictions.jsonl").decode() == local
