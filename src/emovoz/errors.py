@@ -23,6 +23,10 @@ class InputError(ValueError):
 class ClipError(ValueError):
     """One clip cannot be used; the message says why. Others are not affected."""
 
+    def bare(self) -> "ClipError":
+        """The message alone, for who keeps it: with it would stay all that lay in memory where it was raised."""
+        return ClipError(str(self))
+
 
 # what moves the cursor, changes colours or turns the direction of writing on a terminal; ends of lines are left
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -1,6 +1,7 @@
 """Prediction: every good input labelled, every bad one explained, always the same scores."""
 
 import csv
+import gc
 import json
 import shutil
 from pathlib import Path
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from emovoz import Clip, Corpus, InputError, Recognizer, Waveform
 from emovoz.corpus import load_audio
+from emovoz.features import ClipFeatures
 
 
 def audio(clip: Clip) -> Path:
@@ -173,3 +176,23 @@ def test_every_way_to_hand_over_a_clip_gives_its_scores(recognizer: Recognizer, 
 def test_an_array_without_its_rate_is_refused(recognizer: Recognizer) -> None:
     with pytest.raises(InputError, match="rate=16000"):
         recognizer.predict(np.zeros(16000))
+
+
+def test_what_was_in_memory_with_a_damaged_clip_is_freed_with_its_batch(
+    recognizer: Recognizer, demo: Corpus, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged.wav"
+    damaged.write_bytes(bytes(2000))
+    clips = [Clip("damaged", damaged), Clip("sound", demo.clips[0].audio)]
+    list(recognizer.predict_each(clips))
+    gc.collect()
+    gc.disable()
+    try:
+        assert [one.error is None for one in recognizer.predict_each(clips)] == [False, True]
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        assert not [one for one in gc.garbage if isinstance(one, Tensor | np.ndarray | ClipFeatures)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()

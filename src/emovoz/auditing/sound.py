@@ -84,7 +84,7 @@ def measure(audio: Path | Waveform | RemoteFile, parts: Sequence[Part]) -> list[
             _feed(recording, fed)
             return [meter.result() if isinstance(meter, _Meter) else meter for meter in meters]
     except ClipError as error:
-        return [error] * len(parts)
+        return [error.bare()] * len(parts)
 
 
 class _Meter:
@@ -111,7 +111,7 @@ class _Meter:
         try:
             samples = finite(mono(block))
         except ClipError as error:
-            self.error = error
+            self.error = error.bare()
             return
         magnitude, powers = _by_channel(block, samples)
         self._powers = self._powers + powers
@@ -140,7 +140,7 @@ class _Meter:
         try:
             check_heard(self._frames, self.recording.rate, self._mono_peak >= SILENCE)
         except ClipError as error:
-            return error
+            return error.bare()
         mean = self._sum / self._frames
         energies = np.concatenate(self._energies)
         channels = self._powers / self._frames
@@ -172,7 +172,7 @@ def _meter(recording: Recording, part: Part) -> _Meter | ClipError:
     try:
         return _Meter(recording, *bounds_of(recording, *part))
     except ClipError as error:
-        return error
+        return error.bare()
 
 
 def _feed(recording: Recording, meters: Sequence[_Meter]) -> None:
@@ -190,7 +190,7 @@ def _feed(recording: Recording, meters: Sequence[_Meter]) -> None:
     except ClipError as error:
         for meter in meters:
             if meter.last > at:
-                meter.error = meter.error or error
+                meter.error = meter.error or error.bare()
 
 
 def _by_channel(block: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -110,7 +110,7 @@ class ExportedRecognizer:
                 )
             return load_audio(clip.audio, self.card.speech.sample_rate, start=clip.start, end=clip.end)
         except ClipError as error:
-            return error
+            return error.bare()
 
     def _prediction(self, clip: Clip, sound: np.ndarray | None, limits: np.ndarray) -> Prediction:
         modalities = modalities_of(clip, self.card.modalities)

@@ -147,7 +147,7 @@ def encode_clips(clips: Sequence[Clip], encoders: FrozenEncoders) -> Iterator[Cl
                 check_clip(clip)
                 found[i] = clip_features(pieces, lambda name, of: _encoded_in_order(encoders.branches[name], of))
         except ClipError as error:
-            found[i] = error
+            found[i] = error.bare()
     features: dict[int, dict[str, Tensor]] = {i: {} for i in short}
     for name, branch in encoders.branches.items():
         whole = {i: pieces[name][0] for i, pieces in short.items() if name in pieces and i not in found}
@@ -177,7 +177,7 @@ def read_all(branch: Branch, pieces: Sequence[Piece], workers: int = 2) -> list[
         try:
             return branch.read(piece)
         except ClipError as error:
-            return error
+            return error.bare()
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
         return list(pool.map(read, pieces))

@@ -154,7 +154,7 @@ def pieces_of_corpus(
                 for piece in of_clip:
                     pieces[name].setdefault(piece.key, []).append(piece)
         except ClipError as error:
-            faults[clip.id] = error
+            faults[clip.id] = error.bare()
     _say_what_contradicts(pieces.get("speech", {}))
     return pieces, faults
 

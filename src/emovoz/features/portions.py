@@ -64,7 +64,7 @@ def read_portion(
         try:
             yield [one], [next(values)]
         except ClipError as late:
-            yield portion[i:], [late] * len(portion[i:])
+            yield portion[i:], [late.bare()] * len(portion[i:])
             break
 
 
@@ -93,5 +93,5 @@ def error_of(clip: Clip) -> ClipError | None:
     try:
         check_clip(clip)
     except ClipError as error:
-        return error
+        return error.bare()
     return None

@@ -341,7 +341,7 @@ class Recognizer:
                 try:
                     found[i] = pooled(self.head, [features])[0]
                 except ClipError as error:
-                    found[i] = error
+                    found[i] = error.bare()
             elif isinstance(features, ClipError):
                 found[i] = features
             else:
