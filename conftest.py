@@ -64,6 +64,7 @@ OF_THE_SOAK = (
     "test_heads_fitted_by_gradient_are_exported_too[spectrogram]",
     "test_a_run_that_is_killed_is_gone_on_with",
     "test_the_lines_are_those_of_one_process",
+    "test_a_published_run_trains_and_predicts[bsc-upc-0]",
     "test_a_published_run_trains_and_predicts[bsc-upc-1]",
     "test_a_published_run_trains_and_predicts[bsc-upc-4]",
     "test_a_published_run_trains_and_predicts[bsc-upc-5]",
@@ -266,11 +267,13 @@ def untrained_model(untrained: Recognizer, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
-def exported(untrained: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> ExportedRecognizer:
+def exported(untrained: Recognizer, of_this_run: Path) -> ExportedRecognizer:
     """The same, exported."""
     from emovoz import export
 
-    return export(untrained, tmp_path_factory.mktemp("exports") / "default")
+    folder = of_this_run / "exported"
+    with FileLock(of_this_run / "exported.lock"):
+        return ExportedRecognizer.from_pretrained(folder) if folder.is_dir() else export(untrained, folder)
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from emovoz import Clip, Corpus, FeatureStore, InputError, Recipe, extract
+from emovoz import Clip, Corpus, FeatureStore, InputError, Recipe, Waveform, extract
 from emovoz.features import FrozenEncoders, StoredFeatures
 from emovoz.features.index import INDEX
 from emovoz.features.keys import text_key
@@ -176,7 +177,8 @@ def fill_one(folder: Path) -> None:
 
 
 EXTRACT = (
-    "import sys; from emovoz import *; from emovoz.features import FrozenEncoders;"
+    "import sys; from emovoz import Clip, Corpus, FeatureStore, Recipe, extract;"
+    "from emovoz.features import FrozenEncoders;"
     "first, last = int(sys.argv[3]), int(sys.argv[4]);"
     "corpus = Corpus([Clip(f'{i}', transcription='hola ' * i) for i in range(first, last)]);"
     "encoders = FrozenEncoders.of(Recipe.checked({'text': {'model': sys.argv[2], 'layers': [0, 1, 2]}}));"
@@ -210,6 +212,20 @@ def test_two_processes_fill_one_store_and_nothing_is_there_twice(tiny_bert: Path
     (folder,) = tmp_path.iterdir()
     assert len([path for path in folder.iterdir() if path.name.startswith("shard-")]) == 2
     assert store.missing(folder.name, [text_key(clip.transcription or "") for clip in corpus], branch.layers) == []
+
+
+@pytest.mark.parametrize("seconds", [1, 100])
+def test_features_taken_away_after_they_were_put_in_are_told_in_a_sentence(
+    seconds: int, tiny_whisper: Path, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, seconds * 16000).astype(np.float32)
+    corpus = Corpus([Clip("a", Waveform(noise, 16000))])
+    encoders = FrozenEncoders.of(Recipe.checked({"speech": {"model": str(tiny_whisper)}}))
+    extract(corpus, encoders, FeatureStore(tmp_path / "store"))
+    shutil.rmtree(tmp_path / "store")
+    features = StoredFeatures(corpus, encoders, FeatureStore(tmp_path / "store"))
+    with pytest.raises(InputError, match=r"store: features that were there are gone; run the command again"):
+        list(features[0].pieces())
 
 
 def test_a_process_killed_while_it_writes_does_not_block_the_next(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ EVERY: dict[str, tuple[tuple[str, list[str]], list[str], bool, list[int]]] = {
         [100, 120],
     ),
 }
-LONG = {"plain", "second fit", "best with patience", "mixup", "attention", "crop", "time fusion, best"}
+LONG = {"plain", "second fit", "best with patience", "mixup", "attention", "crop", "time fusion, best", "selection"}
 """Of which the others have every part."""
 PLANS = {name: plan for name, plan in EVERY.items() if SOAK or name not in LONG}
 

@@ -1,6 +1,7 @@
 """The features of a corpus: from the store, or encoded whenever they are asked for."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 
 from torch import Tensor
@@ -52,7 +53,7 @@ def features_of_views(
 class StoredFeatures(ClipSequence):
     """Features of each clip of a corpus, in its order, read when asked for; all must be in the store (see `extract`).
 
-    Where they lie is looked up once, for all clips.
+    Where they lie is looked up once, for all clips. What is not there is an InputError: somebody has taken it away.
     """
 
     def __init__(self, corpus: Corpus, encoders: FrozenEncoders, store: FeatureStore) -> None:
@@ -82,7 +83,8 @@ class StoredFeatures(ClipSequence):
             if branch.kept:
                 whole = {i: pieces[name][0] for i, pieces in enumerate(self.pieces) if len(pieces.get(name, ())) == 1}
                 keys = [piece.key for piece in whole.values()]
-                lying = self.store.find(branch.encoder.fingerprint, keys, branch.layers, branch.view)
+                with _put_in_before(self.store):
+                    lying = self.store.find(branch.encoder.fingerprint, keys, branch.layers, branch.view)
                 found[name] = dict(zip(whole, lying, strict=True))
         return found
 
@@ -90,13 +92,26 @@ class StoredFeatures(ClipSequence):
         branch = self.branches[name]
         for piece in pieces:
             if branch.kept:
-                yield self.store.read(branch.encoder.fingerprint, piece.key, branch.layers, branch.view_of(piece))
+                with _put_in_before(self.store):
+                    read = self.store.read(branch.encoder.fingerprint, piece.key, branch.layers, branch.view_of(piece))
+                yield read
             else:
                 yield self._encoded(name, piece)
 
     def _encoded(self, name: str, piece: Piece) -> Tensor:
         branch = self.branches[name]
         return branch.encode_one(piece, branch.read(piece))
+
+
+@contextmanager
+def _put_in_before(store: FeatureStore) -> Iterator[None]:
+    """Tell what to do where features are not in the store that were put into it."""
+    try:
+        yield
+    except KeyError as error:
+        raise InputError(
+            f"{store.root}: features that were there are gone; run the command again: they are encoded anew"
+        ) from error
 
 
 AT_ONCE = 16
