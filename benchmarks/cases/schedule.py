@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from plain_e5 import plain_e5
 from plain_whisper import plain_whisper, unpadded_states
 from record import SPANISH
 from sklearn.metrics import f1_score
@@ -115,13 +116,14 @@ def _unpadded(encoders: FrozenEncoders) -> Encode:
 def _encode(encoders: FrozenEncoders, states_of: Callable[[Any], Tensor]) -> Encode:
     speech, text = encoders.branches["speech"], encoders.branches["text"]
     reader: Any = text.encoder
+    plain = plain_e5()
 
     @torch.inference_mode()
     def encode(clip: Clip) -> ClipFeatures:
         assert clip.audio is not None
         heard = states_of(load_audio(clip.audio, 16000))[list(speech.layers)]
         tokens = torch.tensor(reader.tokens([clip.transcription or ""]))
-        read = reader.model(input_ids=tokens, attention_mask=torch.ones_like(tokens), output_hidden_states=True)
+        read = plain(input_ids=tokens, attention_mask=torch.ones_like(tokens), output_hidden_states=True)
         words = torch.stack([read.hidden_states[layer][0] for layer in text.layers])
         return ClipFeatures({"speech": mean_of(heard, speech.stride), "text": words})
 

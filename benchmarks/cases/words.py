@@ -3,6 +3,7 @@
 import csv
 
 import torch
+from plain_e5 import NAME, plain_e5
 from ratio import Times, alternated, table
 from record import EMOSPEECH
 
@@ -16,13 +17,11 @@ TEXTS = 1000
 
 def measured() -> str:
     """The table."""
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoTokenizer
 
     texts, whose = _texts()
-    encoder = load_text_encoder("multilingual-e5-small")
-    directory = directory_of(locate("multilingual-e5-small"))
-    tokenizer = AutoTokenizer.from_pretrained(directory)
-    plain = AutoModel.from_pretrained(directory, dtype=torch.float32, add_pooling_layer=False).eval()
+    encoder, plain = load_text_encoder(NAME), plain_e5()
+    tokenizer = AutoTokenizer.from_pretrained(directory_of(locate(NAME)))
 
     def one_by_one() -> None:
         for text in texts:
