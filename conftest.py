@@ -77,6 +77,9 @@ OF_THE_SOAK = (
     "test_the_baselines_train_save_and_predict[compare]",
     "test_a_training_that_slurm_stops_goes_on_and_gives_the_same_model",
     "test_a_recipe_trains_it_and_the_saved_model_says_the_same[resnet101]",
+    "test_a_store_four_times_as_large_takes_no_more_memory",
+    "test_a_download_that_broke_off_goes_on_when_the_hub_is_back",
+    "test_where_the_last_epoch_is_kept_thresholds_come_from_a_fit_without_the_held_out_part",
 )
 """Tests that take long, beside others like them that `make test` runs: `make soak` runs these."""
 
@@ -332,6 +335,16 @@ def small_model(warm: Warm, few_clips: Path, gradient: list[str], tmp_path_facto
 
 
 @pytest.fixture(scope="session")
+def light_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of spectrograms, without an encoder."""
+    from exports import recognizer_of
+
+    folder = tmp_path_factory.mktemp("light") / "model"
+    recognizer_of("speech", "speech.model=log-mel", "speech.layers=last").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def bucket() -> Iterator[str]:
     """The URL of a bucket on a real S3 server."""
     with s3_bucket() as url:
@@ -362,7 +375,7 @@ def _names_in_docstrings(request: pytest.FixtureRequest) -> None:
         names["corpus"] = demo
         names["recording"] = str(demo.split("test").clips[0].audio)
         names["recordings"] = str(request.getfixturevalue("recordings"))
-        # what takes long does so with small encoders
-        small = "export(" in str(request.node.dtest.docstring)
-        model = request.getfixturevalue("small_model" if small else "quickstart")
-        names["model"] = str(model if small else model / "model")
+        # an export takes as long as its encoders are deep
+        light = "export(" in str(request.node.dtest.docstring)
+        model = request.getfixturevalue("light_model" if light else "quickstart")
+        names["model"] = str(model if light else model / "model")

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from emovoz import Corpus, ExportedRecognizer, Recognizer
-from exports import recognizer_of
 from helpers import SHARED, emovoz, json_lines, write_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,10 +92,10 @@ def test_without_typer_all_other_verbs_say_what_to_install(tmp_path: Path) -> No
         assert "pip install emovoz" in done.stderr
 
 
-def test_the_whole_command_line_exports_and_predicts_by_the_export(demo: Corpus, tmp_path: Path) -> None:
-    recognizer = recognizer_of("speech", "speech.model=log-mel", "speech.layers=last")
-    recognizer.save_pretrained(tmp_path / "model")
-    done = emovoz("export", str(tmp_path / "model"), "--out", str(tmp_path / "export"))
+def test_the_whole_command_line_exports_and_predicts_by_the_export(
+    light_model: Path, demo: Corpus, tmp_path: Path
+) -> None:
+    done = emovoz("export", str(light_model), "--out", str(tmp_path / "export"))
     assert done.returncode == 0, done.stderr
     assert "largest difference to the model in a probability" in done.stderr
     done = emovoz("predict", str(tmp_path / "export"), str(demo.clips[0].audio))
