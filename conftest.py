@@ -77,9 +77,7 @@ OF_THE_SOAK = (
     "test_the_baselines_train_save_and_predict[compare]",
     "test_a_training_that_slurm_stops_goes_on_and_gives_the_same_model",
     "test_a_recipe_trains_it_and_the_saved_model_says_the_same[resnet101]",
-    "test_a_store_four_times_as_large_takes_no_more_memory",
     "test_a_download_that_broke_off_goes_on_when_the_hub_is_back",
-    "test_where_the_last_epoch_is_kept_thresholds_come_from_a_fit_without_the_held_out_part",
 )
 """Tests that take long, beside others like them that `make test` runs: `make soak` runs these."""
 

@@ -16,7 +16,7 @@ def test_it_is_the_spectrogram_of_numpy(speech_samples: np.ndarray) -> None:
     window = window_function(400, "hamming", frame_length=2048)
     theirs = spectrogram(
         samples, window, 2048, 160, power=2.0, pad_mode="constant", mel_filters=filters, log_mel="log10"
-    ).T[:300]  # fmt: skip
+    ).T[:300]
     ours = load_speech_encoder("log-mel").encode_each([samples])[0][0].cpu().numpy()
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours, theirs, atol=1e-3)

@@ -120,7 +120,7 @@ def test_killed_again_and_again_it_still_ends_with_every_feature(tiny_whisper: P
     )
     folder = tmp_path / "store"
     kills, seen = 0, 0
-    while kills < 2:
+    while kills < 3:
         process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"})
         while process.poll() is None and len(list(folder.rglob("shard-*.safetensors"))) <= seen:
             pass
@@ -130,7 +130,7 @@ def test_killed_again_and_again_it_still_ends_with_every_feature(tiny_whisper: P
         process.wait()
         kills += 1
         seen = len(list(folder.rglob("shard-*.safetensors")))
-    assert kills == 2, "the run was over before it could be killed twice"
+    assert kills >= 2, "the run was over before it could be killed twice"
     corpus = Corpus.from_manifest(tmp_path / "m.csv", tmp_path, labels=False)
     encoders = FrozenEncoders.of(Recipe.checked({"speech": {"model": str(tiny_whisper)}}))
     done = extract(corpus, encoders, FeatureStore(folder))
